@@ -1,0 +1,1 @@
+"""BlockEdge: edge nodes buy and sell computation without trusting each other."""

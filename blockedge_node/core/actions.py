@@ -1,0 +1,253 @@
+"""Everything that goes out, in the imperative.
+
+An action is a value: `due` returns all that should be happening now, the engine starts what is new and cancels
+what is no longer due. So every action must be safe to repeat: the contract skips a second call, a message has
+a fixed identity, solving gives the same answer. An action that has ended is not started again while it stays due.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from blockedge_node.core.events import SignedAward
+from blockedge_node.core.ids import Address, Digest, Hash, Root, Secret, Signature, TaskId, UnitId
+from blockedge_node.core.task import Ack, Bid, Receipt, Request, Result
+from blockedge_node.core.unit import Unit
+
+# ── network ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishRequest:
+    """→ RequestPublished"""
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitBids:
+    """→ BidWindowClosed after `seconds`"""
+
+    task: TaskId
+    shard: int
+    round: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishBids:
+    """Ends in silence: whoever wants a bid awards it."""
+
+    bids: tuple[Bid, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendAward:
+    """→ AckHeard, or AwardFailed after `timeout` seconds or a refusal. award_sig is made on sending."""
+
+    signed: SignedAward
+    digest: Digest
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchInput:
+    """→ InputFetched or InputRefused; from the requester or anybody who has it."""
+
+    unit: UnitId
+    award: Digest
+    request: Request
+    shard: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendAck:
+    """→ AckSent"""
+
+    award: Digest
+    ack: Ack
+    requester: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefuseAward:
+    award: Digest
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliverResult:
+    """→ ReceiptHeard; tried until it is no longer due."""
+
+    unit: UnitId
+    requester: Address
+    result: Result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchOutput:
+    """→ OutputFetched"""
+
+    unit: UnitId
+    root: Root
+    worker: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendReceipt:
+    receipt: Receipt
+
+
+# ── executor ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solve:
+    """→ WorkSolved or WorkFailed; `wall` seconds at most."""
+
+    unit: UnitId
+    award: Digest
+    request: Request
+    shard: int
+    wall: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """Recompute another's revealed result → Checked or CheckFailed"""
+
+    unit: UnitId
+    request: Request
+    shard: int
+    result: Result
+    output: bytes
+    wall: float
+
+
+# ── chain: each runs until it is mined at CONF depth, or no longer due ────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """An AwardItem of the contract; a signature is empty where its signer is the sender."""
+
+    signed: SignedAward
+    ack: Ack | None = None
+    ack_sig: Signature = Signature(b"")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterAward:
+    """award(…) → CallMined"""
+
+    unit: UnitId
+    registration: Registration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwardCommit:
+    unit: UnitId
+    registration: Registration
+    commitment: Hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitResult:
+    """commit(…) for a unit that is already ASSIGNED"""
+
+    unit: UnitId
+    target: Unit
+    commitment: Hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reveal:
+    unit: UnitId
+    target: Unit
+    result: Result
+    salt: Secret
+    guard: Hash
+    output: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle:
+    unit: UnitId
+    target: Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeOut:
+    unit: UnitId
+    target: Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitReport:
+    unit: UnitId
+    target: Unit
+    hash: Hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevealReport:
+    """`evidence`, `request`, `revealed`, `output`: the Proof of a judged kind; for court kinds evidence is empty."""
+
+    unit: UnitId
+    target: Unit
+    index: int
+    author: Address
+    result_hash: Hash
+    salt: Secret
+    request: Request
+    revealed: Result
+    output: bytes
+    evidence: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseReports:
+    unit: UnitId
+    target: Unit
+    indexes: tuple[int, ...]
+
+
+ChainAction = (
+    RegisterAward
+    | AwardCommit
+    | CommitResult
+    | Reveal
+    | Settle
+    | TimeOut
+    | CommitReport
+    | RevealReport
+    | CloseReports
+)
+NetworkAction = (
+    PublishRequest
+    | AwaitBids
+    | PublishBids
+    | SendAward
+    | FetchInput
+    | SendAck
+    | RefuseAward
+    | DeliverResult
+    | FetchOutput
+    | SendReceipt
+)
+WorkAction = Solve | Check
+Action = NetworkAction | WorkAction | ChainAction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """One line of a task's or unit's story, journalled with the facts: what `task explain` shows.
+
+    `code` is stable and machine-readable ("bid.lost", "bid.none.price", "unit.paid"); `fields` are its figures.
+    """
+
+    subject: Hash | TaskId | UnitId  # job, task or unit
+    code: str
+    fields: tuple[tuple[str, str | int], ...] = ()
+
+

@@ -1,0 +1,264 @@
+"""Everything that comes in, in the past tense.
+
+Three sources: clients (a job), peers (gossip and streams, checked at the door: decoded, signed, unexpired,
+within limits), and our own adapters (the chain at a new head, an action that ended). Time and chance arrive
+inside events: `now` is the head's, salts are drawn by whoever performs the action.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from blockedge_node.core.ids import Address, Digest, Hash, Root, Secret, Signature, TaskId, UnitId
+from blockedge_node.core.task import Ack, Award, Bid, Receipt, Request, Result
+from blockedge_node.core.unit import Head, Standing, UnitView
+
+# ── clients ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What a client hands in. It becomes one task, and another for shards that failed (policy.attempts)."""
+
+    id: Hash  # 32 random bytes, drawn by the API
+    nonce: int  # of its first request; attempt k uses nonce + k
+    kind: int
+    mode: int
+    program: Root
+    inputs: tuple[Root, ...]  # kind 2: one blob a shard; kind 1: the one data blob
+    shards: int
+    fuel: int
+    max_price: int
+    min_deposit: int
+    max_delay: int
+    rep_min: int = 0
+    rep_max: int = 1_000_000
+    w_price: int = 5_000
+    w_delay: int = 2_500
+    w_rep: int = 2_500
+    lifetime: int = 300  # seconds until the request expires
+    merge: str = "concat"
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSubmitted:
+    job: Job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobCancelled:
+    """No new request or award for this job; units already awarded run on."""
+
+    job: Hash
+
+
+# ── the chain ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadSeen:
+    """A new confirmed head: my standing, and the view of every unit that is not yet closed.
+
+    A unit that a reorg removed is simply absent. `closed` units are terminal with no bond held.
+    """
+
+    head: Head
+    standing: Standing
+    views: tuple[UnitView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallMined:
+    """A transaction of ours is in a confirmed block; its effect is seen in the views."""
+
+    unit: UnitId
+    call: str  # the contract function, e.g. "awardCommit"
+    tx: Hash
+    block: int
+    gas: int  # this unit's share of the transaction's gas
+    fee: int  # wei, this unit's share
+
+
+# ── peers ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestHeard:
+    request: Request
+    task: TaskId
+    sig: Signature
+    standing: Standing  # the requester's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BidHeard:
+    bid: Bid
+    digest: Digest
+    sig: Signature
+    standing: Standing  # the bidder's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedAward:
+    """All that a registration needs but the Ack; what travels on the award stream."""
+
+    request: Request
+    request_sig: Signature
+    bid: Bid
+    bid_sig: Signature
+    award: Award
+    award_sig: Signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwardHeard:
+    """A requester awards us a unit; its stream waits for SendAck or RefuseAward."""
+
+    signed: SignedAward
+    digest: Digest  # of the Award
+    standing: Standing  # the requester's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultHeard:
+    """A worker delivers: its stream waits for SendReceipt. The output is fetched by its root."""
+
+    unit: UnitId
+    worker: Address
+    result: Result
+
+
+# ── actions that ended ───────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestPublished:
+    task: TaskId
+    at: float = field(compare=False)  # seconds of a monotonic clock, for measuring only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BidWindowClosed:
+    task: TaskId
+    shard: int
+    round: int  # 0 for the first choice, then one more for each award that failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AckHeard:
+    award: Digest
+    ack: Ack
+    sig: Signature
+    at: float = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwardFailed:
+    """No Ack: the worker refused, or did not answer in policy.ack_timeout."""
+
+    award: Digest
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputFetched:
+    """Program, files and the shard's input are in the blob store, checked against their roots."""
+
+    unit: UnitId
+    award: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputRefused:
+    """The manifest or program is not one this node may run, or the input does not match: no Ack."""
+
+    unit: UnitId
+    award: Digest
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AckSent:
+    """The Ack went out on a waiting stream; the next AwardHeard asks for it again."""
+
+    award: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkSolved:
+    """Our own run ended; salt and guard secret are fresh random bytes, one pair an Award (§2.2)."""
+
+    unit: UnitId
+    award: Digest
+    result: Result
+    output: bytes  # inline if ≤ 1 KiB, else empty: it is in the blob store under result.output_root
+    salt: Secret
+    guard_secret: Secret
+    seconds: float = field(default=0.0, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkFailed:
+    """An infrastructure fault, tried again once: no result, never a verdict."""
+
+    unit: UnitId
+    award: Digest
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptHeard:
+    unit: UnitId
+    receipt: Receipt
+    sig: Signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputFetched:
+    """A delivered output is in the blob store and matches its root."""
+
+    unit: UnitId
+    root: Root
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """Our recomputation of another's revealed result. `wrong` False: it agrees, nothing more to do."""
+
+    unit: UnitId
+    wrong: bool
+    result: Result | None  # what we got (court kinds)
+    evidence: bytes  # judged kinds: what convinces the judge; may be empty even if wrong
+    salt: Secret  # for a report, drawn now and never again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckFailed:
+    unit: UnitId
+    reason: str
+
+
+Event = (
+    JobSubmitted
+    | JobCancelled
+    | HeadSeen
+    | CallMined
+    | RequestHeard
+    | BidHeard
+    | AwardHeard
+    | ResultHeard
+    | RequestPublished
+    | BidWindowClosed
+    | AckHeard
+    | AwardFailed
+    | InputFetched
+    | InputRefused
+    | AckSent
+    | WorkSolved
+    | WorkFailed
+    | ReceiptHeard
+    | OutputFetched
+    | Checked
+    | CheckFailed
+)

@@ -1,0 +1,58 @@
+"""What a role machine may look at besides its own facts: the node's place, its chain views, its policy.
+
+The engine builds one World a head; it is a value, so the same events and worlds give the same actions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from blockedge_node.core.hashing import Domain
+from blockedge_node.core.ids import Address
+from blockedge_node.core.params import Params
+from blockedge_node.core.unit import Head, Standing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The operator's choices (config/node.toml). Prices in wei, speeds in fuel per second, times in seconds."""
+
+    requester: bool = True
+    worker: bool = True
+    verifier: bool = True
+    kinds: frozenset[int] = frozenset({1, 2})
+    engines: frozenset[str] = frozenset()  # runtime ids this node can run, e.g. be-det-0/wasmtime-50.0.1
+    slots: int = 1  # runs at the same time
+    price_floor: int = 10**13  # least price of a unit
+    price_per_gfuel: int = 10**14  # added for each 1e9 fuel
+    speed: int = 500_000_000  # fuel per second a slot is planned with (docs/execution.md)
+    delay_floor: int = 5  # least delay promised
+    delay_margin_bps: int = 5_000  # added to the planned time
+    max_units: int = 16  # live bids and units at a time
+    max_exposure: int = 10**21  # Σ deposits at stake at a time, wei
+    risk_cap: int = 10**18  # start before registration only up to this price
+    bid_window: float = 0.3  # seconds from publishing to choosing
+    ack_timeout: float = 5.0  # seconds to wait for an Ack before the next bid
+    bid_ttl: int = 120  # seconds a bid stays good beyond its own needs
+    spread: int = 4  # a worker gets at most ⌈shards/spread⌉ of a task while others' bids exist
+    attempts: int = 3  # tasks a job may become before its failed shards are given up
+    verify_bps: int = 10_000  # share of others' judged units to recompute
+    verify_own_bps: int = 0  # share of own court units to recompute before the window closes
+    paused: bool = False  # no new bids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    me: Address
+    domain: Domain
+    params: Params
+    policy: Policy
+    head: Head
+    standing: Standing = Standing()  # my own balances and reputation at `head`
+    exposure: int = 0  # Σ deposits of my live bids and units not yet locked on the chain, wei
+    units: int = 0  # how many live bids and units that is
+    queue: float = 0.0  # planned seconds of work before a new unit could start
+
+    @property
+    def now(self) -> int:
+        return self.head.time
