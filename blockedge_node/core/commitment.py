@@ -1,7 +1,7 @@
-"""What hides a result until it may be seen, and what binds it to one author and one place (docs/protocol.md §2.2).
+"""What hides a result until it may be seen, and binds it to one author and one place (docs/protocol.md §2.2).
 
-A commitment names chain, contract, unit, role, round, seat and author besides the result and a fresh salt: replayed
-by anybody else, or anywhere else, it never opens (invariant 6). Mirrors contracts/src/Hashing.sol.
+A commitment names chain, contract, unit, role, round, seat and author besides the result and a fresh salt:
+replayed by anybody else, or anywhere else, it never opens (invariant 6). Mirrors contracts/src/Hashing.sol.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def commitment(
     round: int = 0,
     seat: int = 0,
 ) -> Hash:
-    """The hash to publish before `result_hash` may be known. `guard` is for workers; round, seat for jurors."""
+    """The hash to publish before `result_hash` may be known. `guard`: workers; `round`, `seat`: jurors."""
     return hash_words(
         COMMITMENT_TYPEHASH,
         domain.chain_id,
@@ -76,5 +76,5 @@ def commitment(
 
 
 def slot_digest(terms_hash: Hash, data: Sequence[Hash]) -> bytes:
-    """26 bytes: trunc208(keccak256(abi.encode(termsHash, data))), what a unit's slot holds of its terms (§3.2)."""
+    """trunc208(keccak256(abi.encode(termsHash, data))), 26 bytes: a unit's terms in its slot (§3.2)."""
     return hash_words(terms_hash, *data)[-26:]

@@ -1,8 +1,8 @@
 """Every deadline of a unit (docs/protocol.md §3.3), as seconds of block time.
 
-A call is in time iff t ≤ its deadline, and the call that opens next needs t > the same number: neighbouring windows
-neither overlap nor leave a gap. So each figure here is read twice, as `t <= x` (still open) and `t > x` (next one
-opens); `opens(x)` is the first time of the latter.
+A call is in time iff t ≤ its deadline, and the call that opens next needs t > the same number: neighbouring
+windows neither overlap nor leave a gap. So each figure here is read twice, `t <= x` (still open) and `t > x`
+(the next one opens); `opens(x)` is the first time of the latter.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ def timeout_after(view: UnitView, params: Params) -> int | None:
 def too_short(params: Params, block_interval: float, conf: int) -> tuple[str, ...]:
     """The inequalities between windows and block time that a deployment violates, in words; empty if none.
 
-    A daemon sees a block, sends, misses one block and lands in the next, with one to spare: 4 blocks a window.
-    `block_interval` in seconds, `conf` in blocks.
+    A daemon sees a block, sends, misses one block and lands in the next, with one to spare: 4 blocks a
+    window. `block_interval` in seconds, `conf` in blocks.
     """
     four = 4 * block_interval
     least = {

@@ -1,9 +1,9 @@
-"""Content addressing: a blob's name is the root of a Merkle tree over its 1 KiB chunks (docs/protocol.md §2.3).
+"""Content addressing: a blob is named by the Merkle root over its 1 KiB chunks (docs/protocol.md §2.3).
 
-leaf = keccak256(0x00‖chunk), node = keccak256(0x01‖left‖right), an odd node moves up unchanged, the empty blob is
-one empty chunk. The prefixes keep a node from being passed off as a chunk. The root of ≤ 1 KiB is one hash, which
-the contract can afford; for more, whoever serves a blob shows all leaf hashes first and every chunk is checked on
-arrival.
+leaf = keccak256(0x00‖chunk), node = keccak256(0x01‖left‖right), an odd node moves up unchanged, the empty
+blob is one empty chunk. The prefixes keep a node from being passed off as a chunk. The root of ≤ 1 KiB is one
+hash, which the contract can afford; for more, whoever serves a blob shows all leaf hashes first and every
+chunk is checked on arrival.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ def root(data: bytes) -> Root:
 
 
 def fits(row: Sequence[Hash], address: Root, size: int) -> bool:
-    """Whether `row` are the leaf hashes of a blob of `size` bytes named `address`: asked before any chunk is."""
+    """Whether `row` are the leaf hashes of a blob of `size` bytes named `address`; asked before any chunk."""
     return size >= 0 and len(row) == chunk_count(size) and root_of_leaves(row) == address
 
 
 def verify(chunk: bytes, index: int, row: Sequence[Hash]) -> bool:
-    """Whether `chunk` is chunk `index` of the blob whose leaf hashes are `row`; every chunk but the last is full."""
+    """Whether `chunk` is chunk `index` of the blob with these leaf hashes; all but the last are full."""
     if not 0 <= index < len(row) or len(chunk) > CHUNK or (len(chunk) < CHUNK and index < len(row) - 1):
         return False
     return leaf(chunk) == row[index]

@@ -1,12 +1,14 @@
 """Reputation: the paper's two ratios, and one score R out of both (docs/protocol.md §8).
 
-    n of m settled units ended in conviction or an acknowledged refusal; s of t gwei of deposits came back in full
+    n of m     settled units that ended in conviction or an acknowledged refusal
+    s of t     gwei of deposits that came back in full
     good, bad  points (1/1000), losing an eighth a week
+
     Rv = 1e6·(good + P)/(good + 5·bad + 5·P)    Rd = 1e6·s/(t + SEAT)    R = (7000·Rv + 3000·Rd)/1e4
 
-All counters of a unit move together when it ends. Every formula is integer and floored (t alone is rounded up, so
-s ≤ t), and saturates where its slot in contracts/src is full. Deposits count up to 20·I: a big own deposit on a
-dust price must not buy R.
+All counters of a unit move together when it ends. Every formula is integer and floored (t alone is rounded
+up, so s ≤ t), and saturates where its slot in contracts/src is full. Deposits count up to 20·I: a big own
+deposit on a dust price must not buy R.
 """
 
 from __future__ import annotations
@@ -78,7 +80,7 @@ def points(fee: int, params: Params) -> int:
 
 
 def after_paid(record: Record, now: int, price: int, deposit: int, params: Params, *, shown: bool) -> Record:
-    """PAID. Without the draw secret (`shown` False) nobody gains points, so hiding it earns colluders nothing."""
+    """PAID. Without the draw secret (`shown` False) nobody gains points: hiding it earns nothing."""
     aged = _staked(decayed(record, now), price, deposit)
     back = counted_deposit(price, deposit) // GWEI
     gain = points(protocol_fee(price, params), params) if shown else 0
@@ -91,7 +93,7 @@ def after_slashed(record: Record, now: int, price: int, deposit: int) -> Record:
 
 
 def after_refused(record: Record, now: int, price: int, deposit: int) -> Record:
-    """REFUSED after an Ack: a quarter point. Without an Ack nothing is called: a fake award must not ruin a rival.
+    """REFUSED after an Ack: a quarter point. Without one this is not called: a fake award ruins no rival.
 
     s does not grow by the part that came back, or refusing would raise a newcomer's R.
     """

@@ -1,9 +1,10 @@
-"""Which bids count, and which one wins (docs/protocol.md §5): integers, floor division, as contracts/src does it.
+"""Which bids count, and which one wins (docs/protocol.md §5): integers, floored, as in contracts/src.
 
     score = (wPrice · ⌊1e6·(maxPrice − p)/maxPrice⌋ + wDelay · ⌊1e6·(maxDelay − d)/maxDelay⌋ + wRep · R) / 1e4
 
-Best first: higher score, then lower price, then higher keccak256(abi.encode(task, shard, worker)), so that no two
-nodes ever disagree. `R` is the bid's own signed `rep`: the contract checks the very same figure at registration.
+Best first: higher score, then lower price, then higher keccak256(abi.encode(task, shard, worker)), so that no
+two nodes ever disagree. `R` is the bid's own signed `rep`: the contract checks the very same figure at
+registration.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Draws from the committed secrets of opposed parties; no block value enters one (docs/protocol.md §6.2).
 
-The spot check: the requester fixed `secret` in its Award, the worker's commitment hides a salt, so neither steers
-whether a unit is drawn. The jury: s_W, s_R and the salts of all revealed reports, each fixed before its owner could
-know the others'. Every product is ABI-encoded words under keccak256, as in contracts/src (invariant 17).
+The spot check: the requester fixed `secret` in its Award, the worker's commitment hides a salt, so neither
+steers whether a unit is drawn. The jury: s_W, s_R and the salts of all revealed reports, each fixed before
+its owner could know the others'. Every product is ABI-encoded words under keccak256, as in contracts/src
+(invariant 17).
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def ticket_index(seed: Hash, seat: int, attempt: int, n_snap: int) -> int:
 
 
 def seat_ticket(seed: Hash, seat: int, n_snap: int, may_sit: Callable[[int], bool]) -> int | None:
-    """The ticket that sits, or None for an empty seat. `may_sit(index)`: live and no party's (invariant 11)."""
+    """The ticket that sits, or None: an empty seat. `may_sit(index)`: live and no party's (invariant 11)."""
     if n_snap == 0:
         return None
     tries = (ticket_index(seed, seat, attempt, n_snap) for attempt in range(TRIES))
