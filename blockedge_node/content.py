@@ -1,0 +1,104 @@
+"""Content: everything a run needs, by content address; local store first, then peers.
+
+    Request.program ─▶ manifest ─▶ module, files          kind 2
+    Request.inputRoot ─▶ list of shard roots ─▶ the shard's input
+    Request.inputRoot ─▶ the search's data blob           kind 1
+
+A peer chooses what these addresses hold, so everything is checked here, before an Ack binds us: sizes before
+the bytes are fetched where the address tells, the manifest's own rules, the engine, the deployment's fuel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+import trio
+
+from blockedge_node.core.ids import Address, Root
+from blockedge_node.core.job import MAX_FILES, MAX_STDIN, MAX_WASM, PowJob, WasmJob
+from blockedge_node.core.task import Kind, Request
+from blockedge_node.errors import PeerError, Transient
+from blockedge_node.wire.manifest import MAX_MANIFEST, Manifest
+
+MAX_POW_DATA = 1024  # one chunk, so that the contract can hash it (docs/protocol.md §6.1)
+
+
+class BlobStore(Protocol):
+    def get(self, root: Root) -> bytes | None: ...
+
+    def has(self, root: Root) -> bool: ...
+
+    def put(self, data: bytes) -> Root: ...
+
+
+class Fetcher(Protocol):
+    async def fetch(self, root: Root, holders: Sequence[Address], *, max_size: int) -> None:
+        """Have the blob in the store. Raises Transient if no holder serves it, PeerError if it is too large."""
+
+
+class ContentStore:
+    """The port `Content` over a blob store and the network."""
+
+    def __init__(self, blobs: BlobStore, fetcher: Fetcher, engines: Collection[str]) -> None:
+        self._blobs = blobs
+        self._fetcher = fetcher
+        self._engines = engines
+
+    async def fetch(self, root: Root, holders: Sequence[Address], *, max_size: int = MAX_STDIN) -> None:
+        if not await trio.to_thread.run_sync(self._blobs.has, root):
+            await self._fetcher.fetch(root, holders, max_size=max_size)
+
+    async def fetch_task(self, request: Request, shard: int) -> None:
+        """Everything that running `shard` takes, checked. Raises PeerError (never ack it) or Transient."""
+        holders = (request.requester,)
+        if request.kind == Kind.POW:
+            await self.fetch(request.input_root, holders, max_size=MAX_POW_DATA)
+            return
+        await self.fetch(request.program, holders, max_size=MAX_MANIFEST)
+        manifest = self._manifest(request)
+        await self.fetch(request.input_root, holders, max_size=32 * request.shards)
+        shard_root = self._shard_root(request, shard)
+        await self.fetch(manifest.wasm, holders, max_size=MAX_WASM)
+        for root in manifest.roots():
+            await self.fetch(root, holders, max_size=max(MAX_WASM, MAX_FILES))
+        await self.fetch(shard_root, holders, max_size=MAX_STDIN)
+
+    def job(self, request: Request, shard: int) -> WasmJob | PowJob:
+        """The executor's job, after `fetch_task`. Raises PeerError if the parts break a rule together."""
+        if request.kind == Kind.POW:
+            return PowJob(data=self._need(request.input_root), shard=shard)
+        manifest = self._manifest(request)
+        return manifest.job(
+            wasm=self._need(manifest.wasm),
+            stdin=self._need(self._shard_root(request, shard)),
+            shard=shard,
+            shards=request.shards,
+            files={path: self._need(root) for path, root in manifest.files.items()},
+        )
+
+    def put(self, data: bytes) -> Root:
+        return self._blobs.put(data)
+
+    def get(self, root: Root) -> bytes | None:
+        return self._blobs.get(root)
+
+    def _need(self, root: Root) -> bytes:
+        data = self._blobs.get(root)
+        if data is None:
+            raise Transient(f"blob {root.hex()} is not in the store any more; it will be fetched again")
+        return data
+
+    def _manifest(self, request: Request) -> Manifest:
+        manifest = Manifest.decode(self._need(request.program))
+        if manifest.engine not in self._engines:
+            raise PeerError(f"engine {manifest.engine} is not one this node runs")
+        if manifest.fuel != request.fuel:
+            raise PeerError(f"the manifest grants {manifest.fuel} fuel, the request {request.fuel}")
+        return manifest
+
+    def _shard_root(self, request: Request, shard: int) -> Root:
+        listing = self._need(request.input_root)
+        if len(listing) != 32 * request.shards:
+            raise PeerError(f"the input list has {len(listing)} bytes for {request.shards} shards")
+        return Root(listing[32 * shard : 32 * shard + 32])
