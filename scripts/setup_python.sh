@@ -38,14 +38,14 @@ install_build_tools() {
 # Not cached: the built file is tied to this .venv.
 build_fastecdsa_against_wheel() {
     step "building fastecdsa against the GMP of gmpy2's wheel"
-    "$VENV/bin/pip" install -q --require-hashes --only-binary :all: -r "$ROOT/requirements-gmp.lock"
+    "$VENV/bin/pip" install -qq --require-hashes --only-binary :all: -r "$ROOT/requirements-gmp.lock"
     local site libs link
     site=$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
     libs=$site/gmpy2.libs
     link=$(mktemp -d)
     ln -s "$(find "$libs" -name 'libgmp-*.so*' | head -n 1)" "$link/libgmp.so"
     CFLAGS="-I$site/gmpy2" LDFLAGS="-L$link -Wl,-rpath,$libs" \
-        "$VENV/bin/pip" install -q --no-cache-dir --no-deps --require-hashes --no-binary fastecdsa \
+        "$VENV/bin/pip" install -qq --no-cache-dir --no-deps --require-hashes --no-binary fastecdsa \
         -r <(grep -A 100 '^fastecdsa==' "$ROOT/requirements.lock" | awk 'NR == 1 || /^ /{print} NR > 1 && !/^ /{exit}')
     rm -r "$link"
 }
@@ -74,7 +74,7 @@ fi
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 prepare_fastecdsa
 step "installing the locked Python packages (1 minute the first time)"
-"$VENV/bin/pip" install -q --require-hashes -r "$ROOT/requirements-dev.lock"
+"$VENV/bin/pip" install -qq --require-hashes -r "$ROOT/requirements-dev.lock"
 step "installing blockedge-node itself, editable"
-"$VENV/bin/pip" install -q --no-deps -e "$ROOT"
-"$VENV/bin/pip" check -q || "$VENV/bin/pip" check
+"$VENV/bin/pip" install -qq --no-deps -e "$ROOT"
+"$VENV/bin/pip" check >/dev/null || fail "the installed packages do not fit together" "run: .venv/bin/pip check"
