@@ -1,0 +1,11 @@
+"""The node's place on the network: the only package that imports libp2p (docs/protocol.md §2.3).
+
+network.py    P2P: everything below behind the ports Network and Content; start reading here
+host.py       one life of a libp2p host and its pubsub, from key to listening socket
+topics.py     gossip: what is checked before a message is believed or forwarded, and how we publish
+streams.py    one exchange a stream: award → ack, result → receipt, peers → signed peer records
+blobs.py      content by its root, every chunk checked on arrival, resumed where it broke off
+peers.py      who is connected, who is banned, whom to dial again, who speaks for which address
+limits.py     token buckets
+patches.py    why a stock libp2p 0.8.1 would not survive its peers, and what we do about it
+"""
