@@ -7,6 +7,7 @@ the one dynamic field (`KeyCard.peerId`) enters as its hash, as EIP-712 says.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from eth_hash.auto import keccak
 
@@ -52,10 +53,13 @@ class Domain:
 
     @property
     def separator(self) -> Hash:
-        return hash_words(
-            DOMAIN_TYPEHASH, keccak256(b"BlockEdge"), keccak256(b"1"), self.chain_id, self.contract
-        )
+        return _separator(self.chain_id, self.contract)
 
     def digest(self, struct_hash: Hash) -> Digest:
         """The 32 bytes that are signed for a struct."""
         return Digest(keccak256(b"\x19\x01" + self.separator + struct_hash))
+
+
+@cache  # asked for with every digest, and a node knows few domains
+def _separator(chain_id: int, contract: Address) -> Hash:
+    return hash_words(DOMAIN_TYPEHASH, keccak256(b"BlockEdge"), keccak256(b"1"), chain_id, contract)

@@ -22,6 +22,11 @@ def solidity_types(type_string: str) -> tuple[str, ...]:
     return tuple(member.split(" ")[0] for member in members.split(","))
 
 
+@cache
+def typehash(type_string: str) -> Hash:
+    return keccak256(type_string.encode())
+
+
 def size_in_bits(solidity: str) -> int:
     return {"address": 160, "bytes32": 256}.get(solidity) or int(solidity.removeprefix("uint"))
 
@@ -41,7 +46,7 @@ class Struct:
 
     def hash(self) -> Hash:
         """hashStruct of EIP-712."""
-        return keccak256(keccak256(self.TYPE.encode()) + self.words())
+        return keccak256(typehash(self.TYPE) + self.words())
 
     def digest(self, domain: Domain) -> Digest:
         """The 32 bytes that are signed; also the struct's identity."""
