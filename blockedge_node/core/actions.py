@@ -71,6 +71,8 @@ class SendAck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefuseAward:
+    """→ RefusalSent"""
+
     award: Digest
     reason: str
 
@@ -86,15 +88,18 @@ class DeliverResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchOutput:
-    """→ OutputFetched"""
+    """→ OutputFetched; `shown` is the output itself if the chain has it, else it comes from the worker."""
 
     unit: UnitId
     root: Root
     worker: Address
+    shown: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendReceipt:
+    """→ ReceiptSent"""
+
     receipt: Receipt
 
 

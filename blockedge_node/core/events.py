@@ -60,7 +60,8 @@ class JobCancelled:
 class HeadSeen:
     """A new confirmed head: my standing, and the view of every unit that is not yet closed.
 
-    A unit that a reorg removed is simply absent. `closed` units are terminal with no bond held.
+    A unit that a reorg removed is simply absent. A *closed* unit (terminal, no bond held) stays in the views
+    long enough for every node that is awake to see its end, and is shown again after a restart.
     """
 
     head: Head
@@ -186,6 +187,13 @@ class AckSent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefusalSent:
+    """The refusal went out on every stream that waited; the next AwardHeard asks for it again."""
+
+    award: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkSolved:
     """Our own run ended; salt and guard secret are fresh random bytes, one pair an Award (§2.2)."""
 
@@ -223,6 +231,13 @@ class OutputFetched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptSent:
+    """The Receipt went out on every stream that waited; the next ResultHeard asks for it again."""
+
+    unit: UnitId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
     """Our recomputation of another's revealed result. `wrong` False: it agrees, nothing more to do."""
 
@@ -255,10 +270,12 @@ Event = (
     | InputFetched
     | InputRefused
     | AckSent
+    | RefusalSent
     | WorkSolved
     | WorkFailed
     | ReceiptHeard
     | OutputFetched
+    | ReceiptSent
     | Checked
     | CheckFailed
 )

@@ -39,6 +39,7 @@ class Policy:
     verify_bps: int = 10_000  # share of others' judged units to recompute
     verify_own_bps: int = 0  # share of own court units to recompute before the window closes
     paused: bool = False  # no new bids
+    block_time: int = 12  # seconds between blocks; the daemon takes it from the coalition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,8 @@ class World:
     policy: Policy
     head: Head
     standing: Standing = Standing()  # my own balances and reputation at `head`
-    exposure: int = 0  # Σ deposits of my live bids and units not yet locked on the chain, wei
+    head_age: float = 0.0  # seconds since that head arrived: a promise is not made on an old one
+    exposure: int = 0  # wei that my live bids, awards and units may still lock out of my free balance
     units: int = 0  # how many live bids and units that is
     queue: float = 0.0  # planned seconds of work before a new unit could start
 
