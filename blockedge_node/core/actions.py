@@ -196,7 +196,10 @@ class CommitReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevealReport:
-    """`evidence`, `request`, `revealed`, `output`: the Proof of a judged kind; for court kinds evidence is empty."""
+    """`evidence`, `request`, `revealed`, `output`, `data`: the Proof of a judged kind; court kinds need none.
+
+    Core leaves `data` empty: the performer fills in the blob of request.input_root (≤ 1 KiB) on sending.
+    """
 
     unit: UnitId
     target: Unit
@@ -208,6 +211,7 @@ class RevealReport:
     revealed: Result
     output: bytes
     evidence: bytes
+    data: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
