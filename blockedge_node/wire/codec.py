@@ -1,8 +1,9 @@
 """Deterministic CBOR (RFC 8949 §4.2) of a few plain types, and the frames that carry it on a stream.
 
-Encoding is cbor2's canonical form. Decoding is our own and far stricter than any general decoder, since everything
-that arrives was written by somebody else: each value has exactly one accepted spelling, so two nodes never hold
-different bytes for one message, and nothing here can be made to run code, allocate ahead or recurse without bound.
+Encoding is cbor2's canonical form. Decoding is our own and far stricter than any general decoder, since
+everything that arrives was written by somebody else: each value has exactly one accepted spelling, so two
+nodes never hold different bytes for one message, and nothing here can be made to run code, allocate ahead or
+recurse without bound.
 
     Value = None | bool | int (within ±2^256) | bytes | str | list[Value] | dict[str, Value]
 
@@ -32,11 +33,11 @@ def encode(value: Value) -> bytes:
     return cbor2.dumps(value, canonical=True)
 
 
-def decode(raw: bytes, limit: int = GOSSIP_LIMIT) -> Value:
-    """The value that `raw` spells. Raises PeerError for anything but the canonical form within `limit` bytes."""
+def decode(raw: bytes, limit: int = GOSSIP_LIMIT, depth: int = MAX_DEPTH) -> Value:
+    """The value that `raw` spells. Raises PeerError for all but the canonical form within the limits."""
     if len(raw) > limit:
         raise PeerError(f"a message of {len(raw)} bytes is longer than {limit}")
-    value, end = _item(raw, 0, 0)
+    value, end = _item(raw, 0, depth)
     if end != len(raw):
         raise PeerError("bytes follow the message")
     return value
@@ -61,7 +62,7 @@ def frame_length(header: bytes, limit: int = EXCHANGE_LIMIT) -> int:
 
 
 def _item(raw: bytes, at: int, depth: int) -> tuple[Value, int]:
-    if depth > MAX_DEPTH:
+    if depth < 0:
         raise PeerError("nested too deeply")
     if at >= len(raw):
         raise PeerError("the message is cut off")
@@ -133,7 +134,7 @@ def _list(raw: bytes, at: int, length: int, depth: int) -> tuple[list[Value], in
         raise PeerError("the message is cut off")
     items = []
     for _ in range(length):
-        value, at = _item(raw, at, depth + 1)
+        value, at = _item(raw, at, depth - 1)
         items.append(value)
     return items, at
 
@@ -145,13 +146,13 @@ def _map(raw: bytes, at: int, length: int, depth: int) -> tuple[dict[str, Value]
     last = b""
     for _ in range(length):
         start = at
-        key, at = _item(raw, at, depth + 1)
+        key, at = _item(raw, at, depth - 1)
         if not isinstance(key, str):
             raise PeerError("a key is not a text")
         if raw[start:at] <= last:
             raise PeerError("keys are unsorted or repeated")
         last = raw[start:at]
-        items[key], at = _item(raw, at, depth + 1)
+        items[key], at = _item(raw, at, depth - 1)
     return items, at
 
 

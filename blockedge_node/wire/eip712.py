@@ -29,7 +29,7 @@ def sign(private_key: bytes, digest: Digest) -> Signature:
 
 
 def recover(digest: Digest, sig: bytes) -> Address:
-    """Whose signature it is. Raises PeerError if it is malformed; a wrong digest yields some other address."""
+    """Whose signature it is. Raises PeerError if malformed; a wrong digest yields some other address."""
     if len(sig) != 64:
         raise PeerError(f"a signature has 64 bytes, not {len(sig)}")
     packed = int.from_bytes(sig[32:], "big")
