@@ -1,6 +1,6 @@
 """The chain adapter: everything that speaks JSON-RPC, and the contract's ABI in both directions.
 
-Pure, shared with the simulator: abi.py, calls.py, events.py, book.py, reverts.py, transactions.py.
-With a network: rpc.py (JSON-RPC on httpx) → watcher.py (confirmed heads → HeadSeen), sender.py (calls → CallMined),
-reader.py (views) → adapter.py (ports.Chain). provider.py puts web3 on the same transport, for scripts and deploy.py.
+Pure, shared with the simulator: abi_codec, calls, events, book, reverts, transactions. With a network:
+rpc (JSON-RPC on httpx) → watcher (confirmed heads → HeadSeen), sender (calls → CallMined), reader (views)
+→ adapter (ports.Chain). provider puts web3 on the same transport, for deploy and scripts.
 """

@@ -1,6 +1,7 @@
 """What the transaction sender needs of a disk: signed transactions, written before they are broadcast.
 
-Declared by its consumer and implemented by store/journal.py; plain values, since adapters do not import one another.
+Declared by its consumer and implemented by store/journal.py; plain values, since adapters do not import one
+another.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Outbox(Protocol):
 
 
 class MemoryOutbox:
-    """An outbox that lasts as long as the process: for deployments and scripts that start afresh each time."""
+    """An outbox that lasts as long as the process: for deployments and scripts, which start afresh."""
 
     def __init__(self) -> None:
         self._rows: dict[tuple[int, bytes], OutboxRow] = {}

@@ -1,0 +1,74 @@
+"""EIP-1559 transactions, signed here: RLP of type 2 and one signature, nothing else is ever sent.
+
+Signing is deterministic (RFC 6979), so the same fields always give the same bytes and the same hash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from blockedge_node.core.hashing import keccak256
+from blockedge_node.core.ids import Address, Digest, Hash
+from blockedge_node.wire.eip712 import sign
+
+TYPE_2 = b"\x02"
+Rlp = bytes | int | Sequence["Rlp"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payload:
+    """What a transaction does, whatever nonce and fee it goes under. `to` None: deploys `data`."""
+
+    to: Address | None
+    data: bytes = b""
+    value: int = 0  # wei
+    gas: int = 21_000
+
+
+@dataclass(frozen=True, slots=True)
+class Fee:
+    """Wei per gas: `cap` in all, of which `tip` at most for whoever makes the block."""
+
+    cap: int
+    tip: int
+
+
+def sign_transaction(key: bytes, chain_id: int, nonce: int, payload: Payload, fee: Fee) -> tuple[bytes, Hash]:
+    """The raw transaction and its hash."""
+    fields: list[Rlp] = [
+        chain_id,
+        nonce,
+        fee.tip,
+        fee.cap,
+        payload.gas,
+        payload.to or b"",
+        payload.value,
+        payload.data,
+        [],
+    ]
+    digest = Digest(keccak256(TYPE_2 + rlp(fields)))
+    compact = sign(key, digest)  # EIP-2098: r ‖ parity << 255 | s
+    packed = int.from_bytes(compact[32:], "big")
+    parity, s = packed >> 255, packed & ((1 << 255) - 1)
+    raw = TYPE_2 + rlp([*fields, parity, int.from_bytes(compact[:32], "big"), s])
+    return raw, keccak256(raw)
+
+
+def rlp(item: Rlp) -> bytes:
+    """Recursive length prefix, the EVM's own serialisation (yellow paper, appendix B)."""
+    if isinstance(item, int):
+        return rlp(item.to_bytes((item.bit_length() + 7) // 8, "big"))
+    if isinstance(item, bytes):
+        if len(item) == 1 and item[0] < 0x80:
+            return item
+        return _prefix(0x80, len(item)) + item
+    body = b"".join(map(rlp, item))
+    return _prefix(0xC0, len(body)) + body
+
+
+def _prefix(offset: int, length: int) -> bytes:
+    if length < 56:
+        return bytes([offset + length])
+    size = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes([offset + 55 + len(size)]) + size
