@@ -1,7 +1,7 @@
-"""No deployed contract is larger than 22,000 bytes (the EVM's limit is 24,576; the rest is room for the next stage).
+"""No deployed contract is larger than 22,000 bytes (the EVM's limit is 24,576; the rest is room to grow).
 
-Reads `forge build --sizes --json`. A contract that outgrows the gate is split into linked libraries before that, not
-after: addresses and storage would move.
+Reads `forge build --sizes --json`. A contract that comes near the gate is split into linked libraries before
+it gets there, not after: addresses and storage would move.
 """
 
 from __future__ import annotations
@@ -17,9 +17,13 @@ LIMIT = 22_000
 
 def sizes() -> dict[str, int]:
     """Contract → runtime bytes, for the contracts of src/ (tests and mocks may be any size)."""
-    # forge leaves with an error when a test contract is over the EVM's limit; its table is complete all the same.
+    # forge exits with an error when a test contract is over the EVM's limit; its table is complete anyway
     built = subprocess.run(
-        ["bin/forge", "build", "--sizes", "--json"], cwd=CONTRACTS, capture_output=True, text=True, check=False
+        ["bin/forge", "build", "--sizes", "--json"],
+        cwd=CONTRACTS,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     own = {path.stem for path in (CONTRACTS / "src").rglob("*.sol")}
     try:

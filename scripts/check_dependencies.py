@@ -1,7 +1,7 @@
-"""Every library that the package imports is a declared, pinned and explained dependency; nothing else is declared.
+"""Every library that the code imports is a declared, pinned and explained dependency, and nothing else is.
 
-`pyproject.toml` says what and which version, `docs/dependencies.md` says why; a package in only one of the three
-places (code, declaration, reason) fails.
+`pyproject.toml` says what and which version, `docs/dependencies.md` says why; a package in only one of the
+three places (code, declaration, reason) fails.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ COMES_WITH = {
     "click": "typer",
     "starlette": "fastapi",
     "google": "libp2p",
+    "grimp": "import-linter",
     "noise": "libp2p",
     "anyio": "httpx",
     "numpy": "scikit-learn",
@@ -33,7 +34,16 @@ COMES_WITH = {
     "rlp": "eth-account",
 }
 # Declared although nobody imports it by name: a tool, a plug-in or a data set.
-WITHOUT_IMPORT = {"ziglang", "mypy", "ruff", "import-linter", "pytest", "pytest-trio", "pytest-timeout", "hypothesis"}
+WITHOUT_IMPORT = {
+    "ziglang",
+    "mypy",
+    "ruff",
+    "import-linter",
+    "pytest",
+    "pytest-trio",
+    "pytest-timeout",
+    "hypothesis",
+}
 
 
 def normal(name: str) -> str:
@@ -78,7 +88,11 @@ def main() -> int:
     used: set[str] = set()
     found: list[str] = []
     for module, path in imported(PACKAGE, "tests", "scripts").items():
-        owners = {COMES_WITH[module]} if module in COMES_WITH else {normal(d) for d in distributions.get(module, [])}
+        owners = (
+            {COMES_WITH[module]}
+            if module in COMES_WITH
+            else {normal(d) for d in distributions.get(module, [])}
+        )
         if not owners & pins.keys():
             found.append(f"{path} imports {module}, which pyproject.toml does not declare")
         used |= owners

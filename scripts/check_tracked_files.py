@@ -1,7 +1,7 @@
 """Looks through every tracked file for what must not be committed.
 
-Paths of somebody's machine, addresses of package registries (the lock files name packages and hashes, the installer
-knows where to ask), leftovers such as merge markers, trailing blanks, and files so large that they are a mistake.
+Paths of somebody's machine, addresses of package registries (lock files name packages and hashes; where to
+ask is the installer's business), leftovers such as merge markers, trailing blanks, and huge files.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ ROOT = Path(__file__).resolve().parent.parent
 MAX_BYTES = 2 << 20
 TEXT_RULES = [
     (re.compile(r"(?<![\w./~-])/(?:work|root|home/\w+|Users/\w+)/"), "a path of one machine"),
-    (re.compile(r"registry\.npm" r"js\.org|files\.python" r"hosted\.org|pypi" r"\.org/simple"), "a package registry"),
+    (
+        re.compile(r"registry\.npm" r"js\.org|files\.python" r"hosted\.org|pypi" r"\.org/simple"),
+        "a package registry",
+    ),
     (re.compile(r"\bfile:" r"///"), "a local file address"),
     (re.compile(r"^(?:<{7}|>{7}) ", re.M), "a merge marker"),
     (re.compile(r"\b(?:TO" r"DO|FIX" r"ME|X" r"XX)\b"), "a note to self; open an issue instead"),

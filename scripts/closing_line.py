@@ -1,4 +1,4 @@
-"""Prints one line that says how many tests ran: forge's and pytest's, from what `make test` left in build/."""
+"""Prints how many tests ran in one line: forge's and pytest's, from what `make test` left in build/."""
 
 from __future__ import annotations
 

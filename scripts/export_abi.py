@@ -1,7 +1,7 @@
-"""Writes blockedge_node/chain/abi/<Contract>.json from forge's output: all that Python knows of the contracts.
+"""Writes blockedge_node/chain/abi/<Contract>.json from forge's output: all that Python knows of them.
 
-Each file holds the ABI and the creation bytecode, so that the devnet deploys and the simulator runs exactly what
-was compiled here without needing forge. `--check` compares instead of writing and exits 1 on a difference.
+Each file holds the ABI and the creation bytecode, so that devnet and simulator run exactly what was compiled,
+without needing forge. `--check` compares instead of writing and exits 1 on a difference.
 """
 
 from __future__ import annotations
@@ -27,8 +27,12 @@ def exported(name: str) -> str:
     built = json.loads(path.read_text())
     if built["bytecode"].get("linkReferences"):
         raise SystemExit(f"{name} needs linked libraries, which this export does not know how to place")
-    abi = sorted(built["abi"], key=lambda item: (item["type"], item.get("name", ""), len(item.get("inputs", []))))
-    return json.dumps({"contract": name, "abi": abi, "bytecode": built["bytecode"]["object"]}, indent=1) + "\n"
+    abi = sorted(
+        built["abi"], key=lambda item: (item["type"], item.get("name", ""), len(item.get("inputs", [])))
+    )
+    return (
+        json.dumps({"contract": name, "abi": abi, "bytecode": built["bytecode"]["object"]}, indent=1) + "\n"
+    )
 
 
 def main() -> int:
