@@ -1,8 +1,8 @@
 """What every test may use. Async tests run on trio (trio_mode in pyproject.toml): no marker is needed.
 
-`nursery` and `autojump_clock` come from pytest-trio; the second makes sleeping free, so that hours of deadlines
-pass in milliseconds. Hypothesis explores anew at every run here; in CI it takes the same examples every time, so
-that a change is judged by what it changes. What exploring finds stays as a named test.
+`nursery` and `autojump_clock` come from pytest-trio; the second makes sleeping free, so that hours of
+deadlines pass in milliseconds. Hypothesis explores anew at every run here; in CI it takes the same examples
+every time, so that a change is judged by what it changes. What exploring finds stays as a named test.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 import pytest
+
 from scripts import check_docs, check_tracked_files, closing_line
 
 
