@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+// Every struct that crosses the ABI or lies in storage. Money is in wei, ratios in ppm (1e6 = 1) or bps
+// (1e4 = 1), times in seconds of block.timestamp. Digests of the signed ones are in Hashing.sol.
+
+// ── signed messages (docs/protocol.md §2.1) ─────────────────────────────────────────────────────────────
+
+/// What a requester wants done, and the bids it will consider; its digest is the task.
+struct Request {
+    address requester;
+    uint64 nonce;
+    address ue;
+    uint8 kind; // KIND_POW, KIND_WASM
+    uint8 mode; // bits MODE_*
+    uint16 shards;
+    uint16 spotBps;
+    bytes32 program;
+    bytes32 inputRoot;
+    bytes32 acl;
+    uint64 fuel;
+    uint96 maxPrice;
+    uint96 minDeposit;
+    uint96 checkFee;
+    uint32 maxDelay;
+    uint32 repMin; // ppm
+    uint32 repMax; // ppm
+    uint16 wPrice; // the three weights add up to 10 000
+    uint16 wDelay;
+    uint16 wRep;
+    uint40 expiry;
+}
+
+/// A worker's promise for one shard.
+struct Bid {
+    bytes32 task;
+    uint16 shard;
+    address worker;
+    uint96 price;
+    uint96 deposit;
+    uint32 delay;
+    uint32 rep; // ppm, as the worker read it on the chain
+    uint40 expiry;
+}
+
+/// The requester's choice of one bid, good for registration in [notBefore, registerBy].
+struct Award {
+    bytes32 task;
+    uint16 shard;
+    bytes32 bid;
+    bytes32 drawCommit;
+    uint40 notBefore;
+    uint40 registerBy;
+}
+
+/// The worker holds the input and starts at `startAt`.
+struct Ack {
+    bytes32 award;
+    uint40 startAt;
+}
+
+/// What a run ended with: exit = kind * 2^16 + code (0 = normal), output root, fuel and final memory.
+struct Result {
+    uint32 exit;
+    bytes32 outputRoot;
+    uint64 fuelUsed;
+    bytes32 memoryHash;
+}
+
+/// An EIP-2098 signature, low s. All zero where its signer is the sender of the transaction.
+struct Sig {
+    bytes32 r;
+    bytes32 vs;
+}
+
+// ── units (docs/protocol.md §3.2) ───────────────────────────────────────────────────────────────────────
+
+/// The life of a unit. The values from Paid on are terminal and never change.
+enum Phase {
+    None,
+    Assigned,
+    Committed,
+    Revealed,
+    Disputed,
+    Paid,
+    Slashed,
+    Refused,
+    Unresolved
+}
+
+/// What was agreed for one unit; fixed at registration.
+struct Terms {
+    bytes32 task;
+    uint16 shard;
+    uint8 kind;
+    uint8 mode;
+    uint16 spotBps;
+    address requester;
+    address worker;
+    uint96 price;
+    uint96 deposit;
+    uint96 checkFee;
+    uint32 delay;
+    uint32 vwin; // the verification window, fixed by the Request's fuel
+    bytes32 drawCommit;
+}
+
+/// A unit as every call after registration carries it. `data` by phase, unused words 0:
+/// Assigned [startAt, 0 if unacknowledged]; Committed [commitment]; Revealed [resultHash, guard, flags];
+/// terminal: as in the phase before.
+struct Unit {
+    Terms terms;
+    bytes32[4] data;
+}
+
+// ── calldata (docs/protocol.md §3.4) ────────────────────────────────────────────────────────────────────
+
+/// One award to register. `bids`: the winner's first, then losers' in descending order of score, if any.
+struct AwardItem {
+    uint16 request; // index into the call's requests
+    Bid[] bids;
+    Sig[] bidSigs; // as many as bids
+    Award award;
+    Sig awardSig;
+    Ack ack;
+    Sig ackSig;
+}
+
+/// What opens a worker's commitment. `output`: the whole output, at most 1 KiB; empty if off-chain or none.
+struct Opening {
+    Result result;
+    bytes32 salt;
+    bytes32 guard;
+    bytes32 secret;
+    bytes32 guardR;
+    bytes output;
+}
+
+/// The requester's draw secret; zeros: not shown.
+struct Secret {
+    bytes32 secret;
+    bytes32 guardR;
+}
+
+/// What opens a report's hash. Judged kinds: resultHash = keccak256(evidence).
+struct ReportOpening {
+    address author;
+    bytes32 resultHash;
+    bytes32 salt;
+}
+
+/// What a judge needs; all empty for court kinds.
+struct Proof {
+    Request request;
+    bytes data;
+    Result result;
+    bytes output;
+    bytes evidence;
+}
+
+// ── storage (docs/protocol.md §3.2) ─────────────────────────────────────────────────────────────────────
+
+struct Account {
+    uint96 free;
+    uint96 locked;
+    uint40 exitAt; // 0: not exiting
+    uint96 exitAmount; // its own slot, written only on exit
+}
+
+struct Reputation {
+    uint32 good; // 1/1000 points
+    uint32 bad; // 1/1000 points
+    uint16 week; // of the last decay
+    uint24 n; // convictions and acknowledged refusals
+    uint24 m; // settled units
+    uint64 t; // gwei of deposits staked, rounded up
+    uint64 s; // gwei of deposits returned in full, rounded down
+}
+
+/// Exists only for units that were checked, reported or demanded.
+struct Docket {
+    uint16 reports; // how many were committed; indices 1 … reports
+    uint16 revealed;
+    uint24 best; // 1 + the lowest index that convicts (judged) or contradicts (court); 0: none
+    uint16 demands; // open ones
+    bytes32 commitCheck;
+    bytes32 seedAcc;
+}
+
+enum ReportState {
+    None,
+    Committed,
+    Revealed,
+    Closed
+}
+
+struct Report {
+    address author;
+    ReportState state;
+    uint8 verdict; // VERDICT_*; court kinds: RIGHT if it agrees with the worker, UNKNOWN if it contradicts
+    bytes32 hash; // the commitment, then the opened resultHash
+}
+
+// ── views ───────────────────────────────────────────────────────────────────────────────────────────────
+
+struct UnitState {
+    Phase phase;
+    bool docket;
+    uint40 since;
+    uint208 digest;
+}
+
+/// The deployment's constants (docs/protocol.md §7.2).
+struct Params {
+    uint16 feeBps;
+    uint16 spotBpsMin;
+    uint96 seat; // wei
+    uint32 grace;
+    uint32 secret;
+    uint32 reveal;
+    uint32 challenge;
+    uint32 report;
+    uint32 maxAward;
+    uint64 refFuel; // fuel per second
+    uint32 vwinBase;
+    uint32 vwinMax;
+    uint32 ticketAge;
+    uint32 unbond;
+    uint32 defend;
+    uint32 jcommit;
+    uint32 jreveal;
+    uint32 appeal;
+    uint32 daWindow;
+    uint96 feeUnit; // wei
+    uint16 bidBlocks;
+    address court; // 0: none
+}
+
+// ── constants ───────────────────────────────────────────────────────────────────────────────────────────
+
+uint8 constant KIND_POW = 1;
+uint8 constant KIND_WASM = 2;
+
+uint8 constant MODE_ONCHAIN = 1;
+uint8 constant MODE_NO_DEMAND = 2;
+
+uint8 constant ROLE_WORKER = 0;
+uint8 constant ROLE_REPORTER = 2;
+
+uint256 constant FLAG_SECRET_SHOWN = 2;
+
+uint8 constant VERDICT_UNKNOWN = 0;
+uint8 constant VERDICT_RIGHT = 1;
+uint8 constant VERDICT_WRONG = 2;
+
+uint256 constant BPS = 10_000;
+uint256 constant PPM = 1_000_000;
+// Below 20 prices, cheating pays at 10 % checks (docs/protocol.md §7.3).
+uint256 constant DEPOSIT_FACTOR = 20;
+// One content-addressed chunk: the largest output that goes inline.
+uint256 constant CHUNK = 1024;
+uint256 constant MAX_DELAY = 604_800;

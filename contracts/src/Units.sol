@@ -1,0 +1,490 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+
+import {IBlockEdge} from "./interfaces/IBlockEdge.sol";
+import {Escrow} from "./Escrow.sol";
+import {Hashing} from "./Hashing.sol";
+import {Reputation} from "./Reputation.sol";
+import {Selection} from "./Selection.sol";
+import {
+    Award,
+    AwardItem,
+    Bid,
+    BPS,
+    CHUNK,
+
+    FLAG_SECRET_SHOWN,
+    KIND_POW,
+    KIND_WASM,
+    MAX_DELAY,
+    MODE_NO_DEMAND,
+    Opening,
+    Phase,
+    Request,
+    ROLE_WORKER,
+    Secret,
+    Sig,
+    Terms,
+    Unit,
+    UnitState
+} from "./Types.sol";
+import {newSlot, UnitSlot} from "./UnitSlot.sol";
+
+/// @title A unit's life without a dispute: award, commit, reveal, settle, and timeout where it stops.
+/// @dev The table of docs/protocol.md §3.3. Public functions walk their arrays; each item is checked by one
+/// function that reverts for calldata and returns the selector of the error for state and time.
+abstract contract Units is Escrow, Reputation {
+    bytes4 private constant DONE = 0;
+
+    /// What one item of an award says once it is checked.
+    struct Registration {
+        bytes32 unit;
+        bytes32 termsHash;
+        uint40 startAt; // 0: unacknowledged
+        uint40 notBefore;
+        uint40 registerBy;
+    }
+
+    // ── registration ────────────────────────────────────────────────────────────────────────────────────
+
+    /// @inheritdoc IBlockEdge
+    function award(Request[] calldata requests, AwardItem[] calldata items) external nonReentrant {
+        bytes32[] memory tasks = _recordRequests(requests);
+        for (uint256 i = 0; i < items.length; ++i) {
+            AwardItem calldata item = items[i];
+            Request calldata request = requests[item.request];
+            (Terms memory terms, Registration memory reg) = _checkAward(request, tasks[item.request], item);
+            bytes4 reason = _register(terms, reg);
+            if (reason == DONE) {
+                uint208 digest = Hashing.digest(reg.termsHash, bytes32(uint256(reg.startAt)), 0, 0);
+                _units[reg.unit] = newSlot(Phase.Assigned, digest);
+            } else {
+                emit Skipped(reg.unit, reason);
+            }
+        }
+    }
+
+    /// @inheritdoc IBlockEdge
+    function awardCommit(
+        Request[] calldata requests,
+        AwardItem[] calldata items,
+        bytes32[] calldata commitments
+    ) external nonReentrant {
+        if (commitments.length != items.length) revert BadLength(items.length, commitments.length);
+        bytes32[] memory tasks = _recordRequests(requests);
+        for (uint256 i = 0; i < items.length; ++i) {
+            AwardItem calldata item = items[i];
+            Request calldata request = requests[item.request];
+            (Terms memory terms, Registration memory reg) = _checkAward(request, tasks[item.request], item);
+            if (msg.sender != terms.worker) revert BadSignature(terms.worker);
+            UnitSlot slot = _units[reg.unit];
+            bytes4 reason = slot.phase() == Phase.Assigned
+                ? _checkLateCommit(slot, terms, reg, item.ack.startAt)
+                : _register(terms, reg);
+            if (reason == DONE) _commit(reg.unit, reg.termsHash, commitments[i]);
+            else emit Skipped(reg.unit, reason);
+        }
+    }
+
+    /// @notice Checks the Requests of a call once each, records them, and returns their tasks.
+    function _recordRequests(Request[] calldata requests) private returns (bytes32[] memory tasks) {
+        tasks = new bytes32[](requests.length);
+        for (uint256 i = 0; i < requests.length; ++i) {
+            Request calldata request = requests[i];
+            _checkRequest(request);
+            tasks[i] = _taskOf(request);
+            emit Requested(tasks[i], request);
+        }
+    }
+
+    function _checkRequest(Request calldata request) private pure {
+        bool judged = request.kind == KIND_POW;
+        if (!judged && request.kind != KIND_WASM) revert BadTerms("kind");
+        // A judged kind always shows its output, and ONCHAIN has its own entry.
+        if (request.mode & ~(judged ? 0 : MODE_NO_DEMAND) != 0) revert BadMode(request.mode);
+        if (request.maxPrice == 0) revert BadTerms("maxPrice");
+        if (request.maxDelay == 0 || request.maxDelay > MAX_DELAY) revert BadTerms("maxDelay");
+        if (uint256(request.wPrice) + request.wDelay + request.wRep != BPS) revert BadTerms("weights");
+        // Fields of later stages.
+        if (request.spotBps != 0) revert BadTerms("spotBps");
+        if (request.checkFee != 0) revert BadTerms("checkFee");
+        if (request.acl != 0) revert BadTerms("acl");
+    }
+
+    /// @notice All that depends on signed fields and the sender alone (§2.1 a): reverts, and never changes.
+    function _checkAward(
+        Request calldata request,
+        bytes32 task,
+        AwardItem calldata item
+    ) private view returns (Terms memory terms, Registration memory reg) {
+        Award calldata signed = item.award;
+        if (signed.task != task) revert BadTerms("task");
+        if (signed.shard >= request.shards) revert BadTerms("shard");
+        if (signed.drawCommit != 0) revert BadTerms("drawCommit");
+        if (item.bids.length == 0) revert BadTerms("bids");
+        if (item.bidSigs.length != item.bids.length) {
+            revert BadLength(item.bids.length, item.bidSigs.length);
+        }
+
+        Bid calldata winner = item.bids[0];
+        bytes32 winnerDigest = _hashTypedDataV4(Hashing.hash(winner));
+        if (signed.bid != winnerDigest) revert BadTerms("bid");
+        if (
+            signed.notBefore >= signed.registerBy || signed.registerBy > signed.notBefore + MAX_AWARD
+                || signed.registerBy > request.expiry || signed.registerBy > winner.expiry
+        ) revert BadTerms("registerBy");
+
+        Selection.requireEligible(request, task, signed.shard, winner, SEAT);
+        if (item.bids.length > 1) _checkLosers(request, task, item);
+        reg.startAt = _checkParties(request.requester, winner.worker, winnerDigest, item);
+
+        terms.task = task;
+        terms.shard = signed.shard;
+        terms.kind = request.kind;
+        terms.mode = request.mode;
+        terms.requester = request.requester;
+        terms.worker = winner.worker;
+        terms.price = winner.price;
+        terms.deposit = winner.deposit;
+        terms.delay = winner.delay;
+        terms.vwin = _vwin(request.fuel);
+
+        reg.unit = Hashing.unit(task, signed.shard);
+        reg.termsHash = Hashing.hashMemory(terms);
+        reg.notBefore = signed.notBefore;
+        reg.registerBy = signed.registerBy;
+    }
+
+    /// @dev A slow node's time to recompute. Not from the winner's own delay: a fast winner would make
+    /// slower checkers late.
+    function _vwin(uint256 fuel) private view returns (uint32) {
+        uint256 vwin = VWIN_BASE + (3 * fuel + REF_FUEL - 1) / REF_FUEL;
+        if (vwin > VWIN_MAX) revert BadTerms("fuel");
+        return uint32(vwin);
+    }
+
+    function _checkLosers(Request calldata request, bytes32 task, AwardItem calldata item) private view {
+        Bid[] calldata bids = item.bids;
+        uint256 scoreAbove = Selection.score(request, bids[0]);
+        for (uint256 i = 1; i < bids.length; ++i) {
+            Bid calldata bid = bids[i];
+            Selection.requireEligible(request, task, item.award.shard, bid, SEAT);
+            if (bid.expiry < item.award.notBefore) revert Ineligible("expiry");
+            uint256 score = Selection.score(request, bid);
+            if (!Selection.ranks(bids[i - 1], scoreAbove, bid, score)) revert Unranked(i);
+            _requireSigner(bid.worker, _hashTypedDataV4(Hashing.hash(bid)), item.bidSigs[i]);
+            scoreAbove = score;
+        }
+    }
+
+    /// @notice One signature a party: the Award covers Request and Bid, an Ack covers the Award, and nobody
+    /// signs what it sends itself.
+    /// @return startAt When the worker starts; 0 without its Ack. A worker that sends has acknowledged.
+    function _checkParties(
+        address requester,
+        address worker,
+        bytes32 bidDigest,
+        AwardItem calldata item
+    ) private view returns (uint40 startAt) {
+        bytes32 awardDigest = _hashTypedDataV4(Hashing.hash(item.award));
+        _requireSigner(requester, awardDigest, item.awardSig);
+        if (msg.sender == worker) return item.award.notBefore;
+
+        if (item.ackSig.r == 0 && msg.sender == requester) {
+            _requireSigner(worker, bidDigest, item.bidSigs[0]);
+            return 0;
+        }
+        // Nobody else may register without the Ack: an accomplice would turn an acknowledged unit into an
+        // unacknowledged one, with its smaller fine.
+        startAt = item.ack.startAt;
+        if (item.ack.award != awardDigest) revert BadTerms("ack");
+        if (startAt < item.award.notBefore || startAt > item.award.registerBy) revert BadTerms("startAt");
+        _requireSigner(worker, _hashTypedDataV4(Hashing.hash(item.ack)), item.ackSig);
+    }
+
+    /// @notice What depends on state (§2.1 b): phase, time and the two balances. Locks the money.
+    function _register(Terms memory terms, Registration memory reg) private returns (bytes4) {
+        if (UnitSlot.unwrap(_units[reg.unit]) != 0) return BadPhase.selector;
+        if (block.timestamp < reg.notBefore) return TooEarly.selector;
+        if (block.timestamp > reg.registerBy) return TooLate.selector;
+        uint256 escrow = _lockOf(terms.price, terms.checkFee);
+        if (_accounts[terms.requester].free < escrow) return Insolvent.selector;
+        if (_accounts[terms.worker].free < terms.deposit) return Insolvent.selector;
+        _lock(terms.requester, escrow);
+        _lock(terms.worker, terms.deposit);
+        emit Awarded(reg.unit, terms.requester, terms.worker, terms, reg.startAt);
+        return DONE;
+    }
+
+    // ── commit ──────────────────────────────────────────────────────────────────────────────────────────
+
+    /// @inheritdoc IBlockEdge
+    function commit(
+        Unit[] calldata units,
+        bytes32[] calldata commitments,
+        Sig[] calldata sigs
+    ) external nonReentrant {
+        if (commitments.length != units.length) revert BadLength(units.length, commitments.length);
+        if (sigs.length != units.length) revert BadLength(units.length, sigs.length);
+        for (uint256 i = 0; i < units.length; ++i) {
+            Unit calldata target = units[i];
+            (bytes32 unit, bytes32 termsHash) = _identify(target);
+            _requireSigner(
+                target.terms.worker,
+                _hashTypedDataV4(Hashing.commit(unit, termsHash, commitments[i])),
+                sigs[i]
+            );
+            (UnitSlot slot, bytes4 reason) = _load(unit, termsHash, target, Phase.Assigned);
+            if (reason == DONE && block.timestamp > _resultBy(target, slot.since())) reason = TooLate.selector;
+            if (reason == DONE) _commit(unit, termsHash, commitments[i]);
+            else emit Skipped(unit, reason);
+        }
+    }
+
+    /// @notice `awardCommit` on a unit that somebody has registered already: the same terms, in time.
+    /// @dev The slot tells by its digest which start was recorded: none, notBefore, or the Ack's.
+    function _checkLateCommit(
+        UnitSlot slot,
+        Terms memory terms,
+        Registration memory reg,
+        uint40 ackStartAt
+    ) private view returns (bytes4) {
+        uint40[3] memory starts = [0, reg.notBefore, ackStartAt];
+        for (uint256 i = 0; i < 3; ++i) {
+            if (slot.digest() == Hashing.digest(reg.termsHash, bytes32(uint256(starts[i])), 0, 0)) {
+                uint256 resultBy = _resultBy(starts[i], terms.delay, slot.since());
+                return block.timestamp > resultBy ? TooLate.selector : DONE;
+            }
+        }
+        return BadUnit.selector;
+    }
+
+    function _commit(bytes32 unit, bytes32 termsHash, bytes32 commitment) private {
+        _units[unit] = newSlot(Phase.Committed, Hashing.digest(termsHash, commitment, 0, 0));
+        emit Committed(unit, commitment);
+    }
+
+    // ── reveal ──────────────────────────────────────────────────────────────────────────────────────────
+
+    /// @inheritdoc IBlockEdge
+    function reveal(Unit[] calldata units, Opening[] calldata openings) external nonReentrant {
+        if (openings.length != units.length) revert BadLength(units.length, openings.length);
+        for (uint256 i = 0; i < units.length; ++i) {
+            Unit calldata target = units[i];
+            Opening calldata opening = openings[i];
+            (bytes32 unit, bytes32 termsHash) = _identify(target);
+            bytes32 resultHash = _checkOpening(unit, target, opening);
+            (UnitSlot slot, bytes4 reason) = _load(unit, termsHash, target, Phase.Committed);
+            if (reason == DONE && block.timestamp > slot.since() + REVEAL) reason = TooLate.selector;
+            if (reason == DONE) {
+                uint256 flags = FLAG_SECRET_SHOWN; // from the start, where nothing is drawn
+                uint208 digest = Hashing.digest(termsHash, resultHash, opening.guard, bytes32(flags));
+                _units[unit] = newSlot(Phase.Revealed, digest);
+                emit Revealed(unit, resultHash, opening.guard, flags, opening.result, opening.output);
+            } else {
+                emit Skipped(unit, reason);
+            }
+        }
+    }
+
+    /// @dev An error exit has no output (root 0). Otherwise the output is inline, one chunk, or, where the
+    /// Request allows, off the chain at the requester's risk.
+    function _checkOpening(
+        bytes32 unit,
+        Unit calldata target,
+        Opening calldata opening
+    ) private view returns (bytes32 resultHash) {
+        if (opening.secret != 0 || opening.guardR != 0) revert BadOpening("secret");
+        resultHash = Hashing.hash(opening.result);
+        bytes32 commitment = Hashing.commitment(
+            unit, ROLE_WORKER, target.terms.worker, resultHash, opening.salt, opening.guard
+        );
+        if (commitment != target.data[0]) revert BadOpening("commitment");
+
+        bool absent = opening.output.length == 0
+            && (target.terms.mode & MODE_NO_DEMAND != 0
+                || (opening.result.exit != 0 && opening.result.outputRoot == 0));
+        if (absent) return resultHash;
+        if (opening.output.length > CHUNK || Hashing.leaf(opening.output) != opening.result.outputRoot) {
+            revert BadOpening("output");
+        }
+    }
+
+    // ── endings ─────────────────────────────────────────────────────────────────────────────────────────
+
+    /// @inheritdoc IBlockEdge
+    function settle(Unit[] calldata units, Secret[] calldata secrets) external nonReentrant {
+        if (secrets.length != units.length) revert BadLength(units.length, secrets.length);
+        for (uint256 i = 0; i < units.length; ++i) {
+            Unit calldata target = units[i];
+            if (secrets[i].secret != 0 || secrets[i].guardR != 0) revert BadOpening("secret");
+            (bytes32 unit, bytes32 termsHash) = _identify(target);
+            (UnitSlot slot, bytes4 reason) = _load(unit, termsHash, target, Phase.Revealed);
+            if (reason == DONE) reason = _settle(unit, slot, target.terms);
+            if (reason != DONE) emit Skipped(unit, reason);
+        }
+    }
+
+    function _settle(bytes32 unit, UnitSlot slot, Terms calldata terms) private returns (bytes4) {
+        bool reported = slot.hasDocket();
+        uint256 closesAt = _challengeBy(terms, slot.since());
+        if (reported) closesAt += REPORT;
+        if (block.timestamp <= closesAt) return TooEarly.selector;
+
+        uint256 best = reported ? _dockets[unit].best : 0;
+        if (best == 0) _endPaid(unit, slot, terms);
+        else if (terms.kind == KIND_POW) _endConvicted(unit, slot, terms, _reports[unit][best - 1].author);
+        else _endUnresolved(unit, slot, terms);
+        return DONE;
+    }
+
+    /// @inheritdoc IBlockEdge
+    function timeout(Unit[] calldata units) external nonReentrant {
+        for (uint256 i = 0; i < units.length; ++i) {
+            Unit calldata target = units[i];
+            (bytes32 unit, bytes32 termsHash) = _identify(target);
+            bool assigned = _units[unit].phase() == Phase.Assigned;
+            (UnitSlot slot, bytes4 reason) =
+                _load(unit, termsHash, target, assigned ? Phase.Assigned : Phase.Committed);
+            if (reason == DONE) {
+                uint256 deadline = assigned ? _resultBy(target, slot.since()) : slot.since() + REVEAL;
+                if (block.timestamp <= deadline) reason = TooEarly.selector;
+                else if (assigned) _endRefused(unit, slot, target);
+                else _endWithheld(unit, slot, target.terms);
+            }
+            if (reason != DONE) emit Skipped(unit, reason);
+        }
+    }
+
+    /// @notice PAID: the price to the worker, its deposit back, the fee burned.
+    function _endPaid(bytes32 unit, UnitSlot slot, Terms calldata terms) private {
+        _recordPaid(terms.worker, terms.price, terms.deposit, _feeOf(terms.price));
+        _end(unit, slot, terms, Phase.Paid, terms.checkFee, uint256(terms.deposit) + terms.price, 0);
+    }
+
+    /// @notice SLASHED by evidence: half the deposit to the requester, a fifth to the detector, the rest
+    /// burned, or a cheat would report itself through a second identity and lose nothing.
+    function _endConvicted(bytes32 unit, UnitSlot slot, Terms calldata terms, address detector) private {
+        uint256 toDetector = uint256(terms.deposit) * 20 / 100;
+        _credit(detector, toDetector);
+        _endSlashed(unit, slot, terms, toDetector);
+    }
+
+    /// @notice SLASHED for a withheld reveal: half to the requester, half burned. As dear as a conviction, or
+    /// a cheat would take this way out.
+    function _endWithheld(bytes32 unit, UnitSlot slot, Terms calldata terms) private {
+        _endSlashed(unit, slot, terms, 0);
+    }
+
+    function _endSlashed(bytes32 unit, UnitSlot slot, Terms calldata terms, uint256 toDetector) private {
+        _recordFault(terms.worker, terms.price, terms.deposit, POINT);
+        _end(unit, slot, terms, Phase.Slashed, _escrowOf(terms) + terms.deposit / 2, 0, toDetector);
+    }
+
+    /// @notice REFUSED. Acknowledged: 10 % of the deposit, 5 % for R >= 0.8, half to the requester and half
+    /// burned. Otherwise min(1 %, price), all burned, so that a fake award earns nothing.
+    function _endRefused(bytes32 unit, UnitSlot slot, Unit calldata target) private {
+        Terms calldata terms = target.terms;
+        uint256 deposit = terms.deposit;
+        uint256 fine;
+        uint256 toRequester = 0;
+        if (target.data[0] == 0) {
+            fine = deposit / 100;
+            if (fine > terms.price) fine = terms.price;
+        } else {
+            fine = deposit / (_score(terms.worker) >= 800_000 ? 20 : 10);
+            toRequester = fine / 2;
+            _recordFault(terms.worker, terms.price, deposit, POINT / 4);
+        }
+        _end(unit, slot, terms, Phase.Refused, _escrowOf(terms) + toRequester, deposit - fine, 0);
+    }
+
+    /// @notice UNRESOLVED, without a court: the requester contradicts the worker and nobody can tell who is
+    /// right. Price and fee burn, so that lying saves the requester nothing (§6.4).
+    function _endUnresolved(bytes32 unit, UnitSlot slot, Terms calldata terms) private {
+        _end(unit, slot, terms, Phase.Unresolved, terms.checkFee, terms.deposit, 0);
+    }
+
+    /// @notice The end of every unit: unlocks what both parties had locked, credits their shares of it, and
+    /// burns what is left, so that shares always add up to what was taken (invariant 3).
+    /// @param credited The part already credited to others.
+    function _end(
+        bytes32 unit,
+        UnitSlot slot,
+        Terms calldata terms,
+        Phase phase,
+        uint256 toRequester,
+        uint256 toWorker,
+        uint256 credited
+    ) private {
+        uint256 escrow = _escrowOf(terms);
+        uint256 deposit = terms.deposit;
+        _release(terms.requester, escrow, toRequester);
+        _release(terms.worker, deposit, toWorker);
+        uint256 left = escrow + deposit - toRequester - toWorker - credited;
+        if (left != 0) _burn(left);
+        _units[unit] = slot.ended(phase);
+        uint256 paid = phase == Phase.Paid ? terms.price : 0;
+        emit Settled(unit, phase, paid, toWorker < deposit ? deposit - toWorker : 0);
+    }
+
+    // ── shared ──────────────────────────────────────────────────────────────────────────────────────────
+
+    /// @inheritdoc IBlockEdge
+    function phaseOf(bytes32[] calldata units) external view returns (UnitState[] memory states) {
+        states = new UnitState[](units.length);
+        for (uint256 i = 0; i < units.length; ++i) {
+            UnitSlot slot = _units[units[i]];
+            states[i] = UnitState(slot.phase(), slot.hasDocket(), slot.since(), slot.digest());
+        }
+    }
+
+    /// @inheritdoc IBlockEdge
+    function scoreOf(Request calldata request, Bid calldata bid) external pure returns (uint256) {
+        return Selection.score(request, bid);
+    }
+
+    /// @notice The slot of a unit, and why it is not the one that the caller describes, if so.
+    function _load(
+        bytes32 unit,
+        bytes32 termsHash,
+        Unit calldata target,
+        Phase phase
+    ) internal view returns (UnitSlot slot, bytes4 reason) {
+        slot = _units[unit];
+        if (slot.phase() != phase) return (slot, BadPhase.selector);
+        if (slot.digest() != Hashing.digest(termsHash, target.data)) return (slot, BadUnit.selector);
+    }
+
+    function _resultBy(Unit calldata target, uint256 since) private view returns (uint256) {
+        return _resultBy(uint256(target.data[0]), target.terms.delay, since);
+    }
+
+    /// @dev At least GRACE after registration, whoever registered and however late (invariant 19).
+    function _resultBy(uint256 startAt, uint256 delay, uint256 since) private view returns (uint256) {
+        uint256 promised = (startAt == 0 ? since : startAt) + delay;
+        return (promised > since ? promised : since) + GRACE;
+    }
+
+    function _feeOf(uint256 price) private view returns (uint256) {
+        return price * FEE_BPS / BPS;
+    }
+
+    /// @notice What a requester locks for one unit.
+    function _escrowOf(Terms calldata terms) private view returns (uint256) {
+        return _lockOf(terms.price, terms.checkFee);
+    }
+
+    function _lockOf(uint256 price, uint256 checkFee) private view returns (uint256) {
+        return price + _feeOf(price) + checkFee;
+    }
+
+    /// @notice Reverts unless `signer` sends this transaction or signed the digest (EIP-2098, low s).
+    function _requireSigner(address signer, bytes32 digest, Sig calldata sig) private view {
+        if (signer == msg.sender) return;
+        (address recovered, ECDSA.RecoverError failed,) = ECDSA.tryRecover(digest, sig.r, sig.vs);
+        if (failed != ECDSA.RecoverError.NoError || recovered != signer) revert BadSignature(signer);
+    }
+}
