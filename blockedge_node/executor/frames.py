@@ -1,0 +1,113 @@
+"""What the node and its child say to each other: one order in, one reply out, each a u32 length and CBOR.
+
+The child runs hostile code, so the node reads its reply like a stranger's: bounded, and every field checked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import cbor2
+
+from blockedge_node.core.ids import Hash, Root
+from blockedge_node.core.job import MAX_STDERR, MAX_STDOUT, MIB, Job, Outcome, PowJob, WasmJob
+from blockedge_node.core.task import Result
+
+HEADER: Final = 4  # bytes of a frame's length, big-endian
+MAX_REPLY: Final = MAX_STDOUT + MAX_STDERR + MIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """`do` is run, check (a WasmJob's module, without running it) or refute (a PowJob's `output`).
+    `wall` in seconds bounds the child's CPU time."""
+
+    do: str
+    job: Job
+    wall: float
+    output: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The reply of a child that could not produce a result; `reason` is one word."""
+
+    reason: str
+    detail: str
+
+
+# Outcome: run · str | None: check, why the module is invalid · bytes | None: refute, the evidence
+Reply = Outcome | str | bytes | Failed | None
+
+
+class BadFrame(Exception):
+    """Not a reply that an honest child sends."""
+
+
+def frame(payload: bytes) -> bytes:
+    return len(payload).to_bytes(HEADER, "big") + payload
+
+
+def encode_order(order: Order) -> bytes:
+    job = {item.name: getattr(order.job, item.name) for item in fields(order.job)}
+    if "files" in job:
+        job["files"] = dict(job["files"])
+    kind = "wasm" if isinstance(order.job, WasmJob) else "pow"
+    return cbor2.dumps(
+        {"do": order.do, "kind": kind, "job": job, "wall": float(order.wall), "output": order.output}
+    )
+
+
+def decode_order(payload: bytes) -> Order:
+    """The child trusts its node: a malformed order is a bug and raises whatever it raises."""
+    raw: dict[str, Any] = cbor2.loads(payload)
+    job: dict[str, Any] = raw["job"]
+    if raw["kind"] == "pow":
+        return Order(do=raw["do"], job=PowJob(**job), wall=raw["wall"], output=raw["output"])
+    job["argv"] = tuple(job["argv"])
+    return Order(do=raw["do"], job=WasmJob(**job), wall=raw["wall"])
+
+
+def encode_reply(reply: Reply) -> bytes:
+    match reply:
+        case Outcome():
+            result = reply.result
+            body: list[Any] = [
+                "outcome",
+                [result.exit, result.output_root, result.fuel_used, result.memory_hash],
+                reply.output,
+                reply.stderr,
+                reply.cpu_seconds,
+            ]
+        case Failed():
+            body = ["failed", reply.reason, reply.detail]
+        case _:
+            body = ["value", reply]
+    return cbor2.dumps(body)
+
+
+def decode_reply(payload: bytes) -> Reply:
+    """The reply in a frame; BadFrame for anything that `encode_reply` does not write."""
+    try:
+        body: Any = cbor2.loads(payload, max_depth=3, allow_indefinite=False)
+    except (cbor2.CBORDecodeError, ValueError, TypeError, OverflowError) as error:
+        raise BadFrame(f"not CBOR: {error}") from error
+    match body:
+        case [
+            "outcome",
+            [int(exit), bytes(root), int(fuel), bytes(memory)],
+            bytes(output),
+            bytes(stderr),
+            float(cpu),
+        ]:
+            sized = len(root) == len(memory) == 32 and 0 <= exit < 1 << 32 and 0 <= fuel < 1 << 64
+            if sized and len(output) <= MAX_STDOUT and len(stderr) <= MAX_STDERR + 1024:
+                result = Result(exit=exit, output_root=Root(root), fuel_used=fuel, memory_hash=Hash(memory))
+                return Outcome(result=result, output=output, stderr=stderr, cpu_seconds=cpu)
+        case ["failed", str(reason), str(detail)]:
+            return Failed(reason=reason[:32], detail=detail[:1024])
+        case ["value", str() | bytes() | None]:
+            value: str | bytes | None = body[1]
+            return value
+    raise BadFrame("not a reply")
