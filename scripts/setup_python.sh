@@ -77,4 +77,7 @@ step "installing the locked Python packages (1 minute the first time)"
 "$VENV/bin/pip" install -qq --require-hashes -r "$ROOT/requirements-dev.lock"
 step "installing blockedge-node itself, editable"
 "$VENV/bin/pip" install -qq --no-deps -e "$ROOT"
+# See mypy_path in pyproject.toml: trio's own types, ahead of outdated stubs that libp2p drags in.
+mkdir -p "$VENV/typing"
+ln -sfn "$("$VENV/bin/python" -c 'import trio; print(trio.__path__[0])')" "$VENV/typing/trio"
 "$VENV/bin/pip" check >/dev/null || fail "the installed packages do not fit together" "run: .venv/bin/pip check"
