@@ -8,7 +8,7 @@ export PATH="$VENV/bin:$PATH" RUFF_NO_CACHE=false
 
 check_style() { ruff check --quiet . && ruff format --check --quiet . ; }
 check_types() { mypy --no-error-summary; }
-check_imports() { lint-imports --no-logo 2>/dev/null || lint-imports; }
+check_imports() { lint-imports --no-logo; }
 check_shell() { local file; for file in scripts/*.sh .ci/run; do bash -n "$file" || return 1; done; }
 check_solfmt() { (cd contracts && bin/forge fmt --check); }
 check_solhint() { (cd contracts && npx --no-install solhint --max-warnings 0 'src/**/*.sol'); }
