@@ -3,7 +3,6 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ROOT"
 
-(cd contracts && bin/forge build --quiet)
-"$VENV/bin/python" scripts/export_abi.py --check
+"$VENV/bin/python" contracts/script/export-abi.py --check
 "$VENV/bin/python" scripts/make_vectors.py --check
 say "ABIs and vectors are up to date"
