@@ -7,9 +7,10 @@ name of the class, tuples and lists are lists, mappings are lists of pairs and s
 sorted by their bytes), enums are their values, floats the 8 bytes of their IEEE form, NewTypes what they
 wrap.
 
-Strict: an unknown field, a missing one without a default or a value of another type raises ValueError. So a
-field may be *added* with a default and old rows still load; any other change needs a new VERSION and a
-migration.
+A field declared with metadata {"journal": False} (core/facts.py: volatile) is left out and loads as its
+default. Strict: an unknown field, a missing one without a default or a value of another type raises
+ValueError. So a field may be *added* with a default and old rows still load; any other change needs a new
+VERSION and a migration.
 """
 
 from __future__ import annotations
@@ -166,7 +167,8 @@ def _dataclass(cls: type) -> Codec:
     @cache
     def plan() -> dict[str, tuple[Field[Any], Codec]]:
         hints = get_type_hints(cls)
-        return {f.name: (f, codec_for(hints[f.name])) for f in fields(cls)}
+        kept = [f for f in fields(cls) if f.metadata.get("journal", True)]
+        return {f.name: (f, codec_for(hints[f.name])) for f in kept}
 
     def dump(value: Any) -> Any:
         _expect(cls, value)

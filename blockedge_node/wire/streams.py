@@ -172,7 +172,7 @@ def build_blob_head(head: BlobHead | None) -> bytes:
 
 
 def open_blob_head(raw: bytes, root: Root) -> BlobHead | None:
-    """What is known of the blob `root`, or None if the peer does not hold it; read with codec.LEAVES_LIMIT."""
+    """What is known of the blob `root`; None if the peer does not hold it. Read with codec.LEAVES_LIMIT."""
     value = codec.decode(raw, codec.LEAVES_LIMIT)
     if not isinstance(value, dict) or value.keys() != {"v", "size", "leaves"}:
         raise PeerError("not the head of a blob")
