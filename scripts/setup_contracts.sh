@@ -10,5 +10,5 @@ major=$(node -p 'process.versions.node.split(".")[0]')
 step "installing the contract tools from npm"
 cd "$ROOT/contracts"
 npm ci --no-audit --no-fund --loglevel=error
-"$ROOT/contracts/bin/foundry-tool" forge --version >/dev/null ||
+"$ROOT/contracts/bin/forge" --version >/dev/null ||
     fail "forge does not run on $(uname -m)" "packages exist for Linux on x86-64 and aarch64"
