@@ -69,7 +69,7 @@ fmt: setup  ## format Python and Solidity, fix what ruff can fix
 
 .PHONY: abi
 abi: setup  ## contracts → blockedge_node/chain/abi/*.json
-	@$(PY) contracts/script/export-abi.py
+	@cd contracts && ../$(PY) script/export-abi.py
 
 .PHONY: vectors
 vectors: setup  ## tests/vectors/*.json, read by pytest and by forge

@@ -69,12 +69,20 @@ def missing_targets(text: str, targets: set[str]) -> Iterator[str]:
                 yield f"`make {words[1]}`: no such target"
 
 
+def spelled_out(name: str) -> list[str]:
+    """`params.{dev,prod}.json` means both."""
+    match = re.search(r"\{([^}]+)\}", name)
+    if match is None:
+        return [name]
+    return [one for word in match[1].split(",") for one in spelled_out(name.replace(match[0], word, 1))]
+
+
 def missing_paths(text: str) -> Iterator[str]:
     for span in CODE.findall(FENCE.sub("", text)):
         name = span.split(" ")[0].split("#")[0]
         if name.split("/")[0] not in FOLDERS or "/" not in name or "…" in name or "(" in name:
             continue
-        if not any(ROOT.glob(name.rstrip("/"))):
+        if not all(any(ROOT.glob(one.rstrip("/"))) for one in spelled_out(name)):
             yield f"`{name}`: no such file"
 
 

@@ -3,6 +3,6 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ROOT"
 
-"$VENV/bin/python" contracts/script/export-abi.py --check
+(cd contracts && "$VENV/bin/python" script/export-abi.py --check)
 "$VENV/bin/python" scripts/make_vectors.py --check
 say "ABIs and vectors are up to date"
