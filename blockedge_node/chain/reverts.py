@@ -1,4 +1,4 @@
-"""Why the contract said no, in its own names: revert data and skip reasons → text with their arguments. Pure."""
+"""Why the contract said no, in its own names: revert data and skip reasons → text with arguments. Pure."""
 
 from __future__ import annotations
 

@@ -1,0 +1,63 @@
+"""deploy.py and the web3 provider against a real chain."""
+
+from __future__ import annotations
+
+import pytest
+from eth_account import Account as EthAccount
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blockedge_node.chain.abi_codec import contract
+from blockedge_node.chain.deploy import Deployment
+from blockedge_node.chain.provider import web3_over
+from blockedge_node.chain.reader import Reader
+from blockedge_node.chain.rpc import Rpc
+from blockedge_node.chain.transactions import Fee, Payload, sign_transaction
+from blockedge_node.core.hashing import keccak256
+from blockedge_node.core.unit import Account, Reputation
+
+from .conftest import PARAMS, WORKER
+
+pytestmark = pytest.mark.anvil
+
+
+async def test_a_deployment_has_the_constants_it_was_given(rpc: Rpc, deployed: Deployment) -> None:
+    reader = Reader(deployed.block_edge)
+    assert await rpc.ask(reader.params()) == PARAMS
+    assert await rpc.ask(reader.account(WORKER.address)) == Account()
+    assert await rpc.ask(reader.reputation(WORKER.address)) == Reputation(score=140_000)
+    assert await rpc.ask(reader.burned()) == 0
+
+
+async def test_web3_reads_through_our_transport(rpc: Rpc, deployed: Deployment) -> None:
+    w3 = web3_over(rpc)
+    assert await w3.is_connected()
+    assert await w3.eth.chain_id == deployed.chain_id
+    code = await w3.eth.get_code(w3.to_checksum_address(deployed.block_edge))
+    assert keccak256(bytes(code)) == deployed.code_hash
+
+
+def test_the_selectors_are_those_of_the_abi() -> None:
+    abi = contract("BlockEdge")
+    assert abi.functions["withdraw"].selector == keccak256(b"withdraw()")[:4]
+    assert abi.functions["phaseOf"].selector == keccak256(b"phaseOf(bytes32[])")[:4]
+
+
+@given(
+    nonce=st.integers(0, 2**40),
+    value=st.integers(0, 2**90),
+    gas=st.integers(21_000, 30_000_000),
+    cap=st.integers(0, 2**50),
+    data=st.binary(max_size=300),
+    to=st.binary(min_size=20, max_size=20) | st.none(),
+)
+def test_our_transactions_are_those_of_eth_account(
+    nonce: int, value: int, gas: int, cap: int, data: bytes, to: bytes | None
+) -> None:
+    payload = Payload(to=to, data=data, value=value, gas=gas)  # type: ignore[arg-type]
+    raw, tx = sign_transaction(WORKER.private, 31_337, nonce, payload, Fee(cap, cap // 3))
+    fields = {"type": 2, "chainId": 31_337, "nonce": nonce, "value": value, "gas": gas, "data": data}
+    fields |= {"maxFeePerGas": cap, "maxPriorityFeePerGas": cap // 3, "to": to if to else b""}
+    signed = EthAccount.sign_transaction(fields, WORKER.private)
+    assert raw == bytes(signed.raw_transaction)
+    assert tx == bytes(signed.hash)
