@@ -10,6 +10,7 @@
     module.py   what a module's sections say about its size, read before the compiler sees it
     pow.py      proof-of-work search, kind 1
     local.py    a whole task on this machine, for comparison
+    probe.py    the smallest real program and its known result
     bench.py    what a run costs beside the program itself
 
 This file stays empty of imports: the child's start is part of every cold run.

@@ -27,6 +27,7 @@ import trio
 
 from blockedge_node.core.job import ENGINE, Job, Outcome, PowJob, WasmJob
 from blockedge_node.errors import Rejected, Transient
+from blockedge_node.executor import probe
 from blockedge_node.executor.frames import (
     HEADER,
     MAX_REPLY,
@@ -197,6 +198,15 @@ class Pool:
         if not isinstance(reply, bytes | None):
             raise ExecutorFault("frame", "the child replied to another order")
         return reply
+
+    async def self_test(self) -> None:
+        """Run the probe program. Raises ExecutorFault unless its result is the known one; for the node's
+        start."""
+        outcome = await self.run(probe.JOB, wall=CHECK_WALL)
+        if outcome.result != probe.RESULT:
+            raise ExecutorFault(
+                "selftest", "this machine computes another result than all others: do not bid with it"
+            )
 
     async def serve(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep spares ready until cancelled, then end them."""

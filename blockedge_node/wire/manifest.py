@@ -16,7 +16,7 @@ by the requester, before the manifest gets its address (`bind`).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -43,6 +43,7 @@ MAX_MANIFEST: Final = 128 * KIB
 MAX_PATHS: Final = 1024
 PAGE: Final = 64 * KIB  # of WebAssembly memory
 MERGES: Final = ("concat", "first", "program")
+NOTHING: Final = b"none\n"  # what a shard prints that found nothing, for `first`
 KEYS: Final = ("v", "engine", "wasm", "argv", "files", "fuel", "memory", "stdoutMax", "merge")
 
 NO_TASK: Final = TaskId(ZERO_HASH)
@@ -208,9 +209,21 @@ class Manifest:
             task=task,
         )
 
-    def merge_job(self, *, wasm: bytes, stdin: bytes, files: Mapping[str, bytes] | None = None) -> WasmJob:
+    def merged(self, outputs: Sequence[bytes]) -> bytes | None:
+        """The task's output from its shards' outputs in shard order, or None where `merge_job` has to make
+        it."""
+        if self.merge == "concat":
+            return b"".join(outputs)
+        if self.merge == "first":
+            return next((output for output in outputs if output != NOTHING), NOTHING)
+        return None
+
+    def merge_job(
+        self, outputs: Sequence[bytes], *, wasm: bytes, files: Mapping[str, bytes] | None = None
+    ) -> WasmJob:
         """The last step of a task with `merge = "program"`: the same module with the argument "merge" over
         the shards' outputs in shard order, each with its length (u32, big-endian) in front."""
+        stdin = b"".join(len(output).to_bytes(4, "big") + output for output in outputs)
         merger = replace(self, argv=(*self.argv[:1], "merge"))
         return merger.job(wasm=wasm, stdin=stdin, shard=0, shards=1, files=files)
 

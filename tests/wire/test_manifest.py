@@ -189,6 +189,19 @@ def test_a_job_needs_exactly_the_named_files() -> None:
     assert (job.argv, job.files, job.shard) == (("frames",), {"model.bin": b"m"}, 1)
 
 
-def test_the_merge_job_is_the_same_program_with_one_argument() -> None:
-    job = replace(PLAIN, argv=("csvstats", "{shard}")).merge_job(wasm=b"w", stdin=b"list")
+def test_concat_joins_in_shard_order() -> None:
+    assert PLAIN.merged([b"a", b"", b"c"]) == b"ac"
+
+
+def test_first_takes_the_lowest_shard_that_found_something() -> None:
+    search = replace(PLAIN, merge="first")
+    assert search.merged([b"none\n", b"7\n", b"9\n"]) == b"7\n"
+    assert search.merged([b"none\n", b"none\n"]) == b"none\n"
+
+
+def test_the_merge_job_is_the_same_program_over_a_list_of_outputs() -> None:
+    stats = replace(PLAIN, argv=("csvstats", "{shard}"), merge="program")
+    assert stats.merged([b"a", b"bc"]) is None
+    job = stats.merge_job([b"a", b"bc"], wasm=b"w")
     assert job.argv == ("csvstats", "merge")
+    assert job.stdin == b"\0\0\0\1a\0\0\0\2bc"

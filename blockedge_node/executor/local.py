@@ -1,0 +1,86 @@
+"""A whole task on this machine: what the network's result is compared with, and a dry run before paying for
+one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import trio
+
+from blockedge_node.core.job import Outcome
+from blockedge_node.errors import BlockEdgeError
+from blockedge_node.executor.pool import Pool
+from blockedge_node.wire.manifest import Manifest
+
+WALL = 600.0  # s a shard: a person waits, no window does
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalRun:
+    """Every shard's outcome in shard order, and the merged output: None if a shard or the merging did not
+    end ok."""
+
+    outcomes: tuple[Outcome, ...]
+    output: bytes | None
+    merging: Outcome | None = None
+
+
+async def run_local(
+    manifest: Manifest,
+    wasm: bytes,
+    shards: Sequence[bytes],
+    *,
+    files: Mapping[str, bytes] | None = None,
+    slots: int = 2,
+    wall: float = WALL,
+) -> LocalRun:
+    """Run a program over its shards' inputs, `slots` at a time, and merge. Raises ManifestError,
+    ExecutorFault."""
+    jobs = [
+        manifest.job(wasm=wasm, stdin=stdin, shard=shard, shards=len(shards), files=files)
+        for shard, stdin in enumerate(shards)
+    ]
+    outcomes: dict[int, Outcome] = {}
+    failures: list[Exception] = []
+
+    async with Pool(slots=min(slots, max(1, len(jobs))), warm=0) as pool:
+
+        async def run(shard: int) -> None:
+            try:
+                outcomes[shard] = await pool.run(jobs[shard], wall=wall)
+            except BlockEdgeError as failure:
+                failures.append(failure)
+
+        async with trio.open_nursery() as nursery:
+            for shard in range(len(jobs)):
+                nursery.start_soon(run, shard)
+        if failures:
+            raise failures[0]
+        ordered = tuple(outcomes[shard] for shard in range(len(jobs)))
+        if any(outcome.result.exit for outcome in ordered):
+            return LocalRun(outcomes=ordered, output=None)
+        outputs = [outcome.output for outcome in ordered]
+        merged = manifest.merged(outputs)
+        if merged is not None:
+            return LocalRun(outcomes=ordered, output=merged)
+        merging = await pool.run(manifest.merge_job(outputs, wasm=wasm, files=files), wall=wall)
+        return LocalRun(
+            outcomes=ordered, output=None if merging.result.exit else merging.output, merging=merging
+        )
+
+
+def local_run(
+    manifest: Manifest,
+    wasm: bytes,
+    shards: Sequence[bytes],
+    *,
+    files: Mapping[str, bytes] | None = None,
+    slots: int = 2,
+) -> LocalRun:
+    """`run_local` for callers without an event loop, such as the CLI."""
+
+    async def main() -> LocalRun:
+        return await run_local(manifest, wasm, shards, files=files, slots=slots)
+
+    return trio.run(main)
