@@ -3,7 +3,7 @@
     blobs/ab/abcd…          the bytes
     blobs/ab/abcd….leaves   its leaf hashes, if it has more than one chunk: serving it costs no hashing
     blobs/ab/abcd….pin      it stays however old it is
-    partial/abcd…           chunks of a download, in order; checked again before it resumes
+    partial/abcd…           chunks of a download, in order; abcd….head: its size and leaf hashes
 
 A file gets its name only when it is complete and on disk (write, fsync, rename, fsync of the directory), so a
 crash leaves at most something in partial/. When the quota is reached, blobs that nobody pinned go, the
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from blockedge_node.core import merkle
 from blockedge_node.core.ids import Hash, Root
-from blockedge_node.errors import PeerError, Transient
+from blockedge_node.errors import Transient
 from blockedge_node.store.files import flush_directory, write_whole
 from blockedge_node.store.transfers import Partial, Upload
 
@@ -43,6 +43,7 @@ class Blobs:
         self._quota = quota
         self._clock = clock
         self._lock = threading.RLock()
+        self._begun: dict[Root, Partial] = {}
         for path in (directory, self._blobs, self._partial):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._used = sum(path.stat().st_size for path in self._blobs.glob("*/*"))
@@ -88,23 +89,21 @@ class Blobs:
 
     # ── serving ──────────────────────────────────────────────────────────────────────────────────────────
 
-    def leaves(self, root: Root) -> tuple[Hash, ...] | None:
-        """All leaf hashes of a blob, or None if it is not here."""
+    def head(self, root: Root) -> tuple[int, Sequence[Hash]] | None:
+        """Size in bytes and all leaf hashes of a blob, or None if it is not here."""
         size = self.size(root)
         if size is None:
             return None
         if size <= merkle.CHUNK:
-            return (Hash(root),)
+            return size, (Hash(root),)
         try:
             joined = self._leaves_path(root).read_bytes()
         except FileNotFoundError:  # pruned between the two looks
             return None
-        return tuple(Hash(joined[i : i + 32]) for i in range(0, len(joined), 32))
+        return size, tuple(Hash(joined[i : i + 32]) for i in range(0, len(joined), 32))
 
-    def chunks(self, root: Root, first: int, count: int) -> bytes:
-        """The bytes of `count` chunks from chunk `first` on, fewer where the blob ends; b"" if it is not
-        here.
-        """
+    def read(self, root: Root, first: int, count: int) -> bytes:
+        """Chunks [first, first + count), joined; fewer where the blob ends, none if it is not here."""
         try:
             with self._path(root).open("rb") as file:
                 file.seek(first * merkle.CHUNK)
@@ -114,16 +113,23 @@ class Blobs:
 
     # ── downloads ────────────────────────────────────────────────────────────────────────────────────────
 
-    def partial(self, root: Root, size: int, leaves: Sequence[Hash]) -> Partial:
-        """A download of a blob whose head is known, resumed where an earlier one ended.
-
-        Raises PeerError if the head does not fit the address, Transient if there is no room or somebody else
-        is at this download.
+    def begin(self, root: Root, size: int, leaves: Sequence[Hash]) -> Partial:
+        """A new download, whose leaf hashes were checked against the root. Raises Transient if there is no
+        room.
         """
-        if not merkle.fits(leaves, root, size):
-            raise PeerError("the leaf hashes do not belong to this blob")
         self._reserve(size, keep=root)
-        return Partial(self._partial / root.hex(), root, size, tuple(leaves), self._adopt)
+        partial = Partial.begin(self._partial / root.hex(), root, size, leaves, self._adopt)
+        self._begun[root] = partial
+        return partial
+
+    def resume(self, root: Root) -> Partial | None:
+        """A download that was begun and not finished, also by an earlier process; None if there is none."""
+        if root not in self._begun:
+            found = Partial.resume(self._partial / root.hex(), root, self._adopt)
+            if found is None:
+                return None
+            self._begun[root] = found
+        return self._begun[root]
 
     # ── keeping and forgetting ───────────────────────────────────────────────────────────────────────────
 
@@ -137,15 +143,18 @@ class Blobs:
         self._pin_path(root).unlink(missing_ok=True)
 
     def prune(self, older_than: float, keep: Collection[Root] = ()) -> int:
-        """Removes blobs unused for `older_than` seconds that are neither pinned nor in `keep`. How many
-        bytes.
+        """Removes blobs and downloads unused for `older_than` seconds, but for those pinned or in `keep`.
+
+        How many bytes of blobs.
         """
         before = self._clock() - older_than
         with self._lock:
             freed = self._remove(path for path, used in self._evictable(keep) if used < before)
-            for path in self._partial.iterdir():
-                if path.stat().st_mtime < before:
-                    path.unlink(missing_ok=True)
+            for path in list(self._partial.iterdir()):
+                chunks = path.with_suffix("")
+                if (chunks if chunks.exists() else path).stat().st_mtime < before:
+                    path.unlink()
+            self._begun = {root: p for root, p in self._begun.items() if p.path.exists()}
         return freed
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────────────
@@ -172,6 +181,7 @@ class Blobs:
         """Gives a complete file its name. Its leaf hashes go first: a blob is never without them."""
         target = self._path(root)
         with self._lock:
+            self._begun.pop(root, None)
             if self._use(root):
                 file.unlink()
                 return

@@ -5,16 +5,13 @@ chunk.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from blockedge_node.core import merkle
 from blockedge_node.core.ids import Hash, Root
-from blockedge_node.errors import PeerError, Transient
-from blockedge_node.store.files import flush, scratch
+from blockedge_node.store.files import flush, scratch, write_whole
 
 Adopt = Callable[[Path, Root, Sequence[Hash]], None]  # gives a complete file its place in the store
 
@@ -58,60 +55,67 @@ class Upload:
 
 
 class Partial:
-    """A download in progress: `next` is the first chunk that is missing; `add` takes them in order.
+    """A download in progress, as p2p/blobs.py declares it: chunks come in order, already checked by their
+    hashes.
 
-    Every chunk is checked on arrival. A broken transfer keeps what it has; a finished one becomes a blob.
+    The head (size and leaf hashes) lies beside the chunks, so that a download goes on where the last process
+    left it; what lies there is then checked again, since a crash may have torn it.
     """
 
     def __init__(self, path: Path, root: Root, size: int, leaves: tuple[Hash, ...], adopt: Adopt) -> None:
-        self.root, self.size, self.leaves = root, size, leaves
-        self._path = path
+        self.path, self.root, self.size, self.leaves = path, root, size, leaves
         self._adopt = adopt
-        self._file = os.fdopen(
-            os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "a+b"
-        )
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._file.close()
-            raise Transient(f"blob {root.hex()} is being fetched already") from error
-        self.next = self._checked()
+        self._count = 0
 
-    def _checked(self) -> int:
-        """How many chunks of an earlier attempt are intact; whatever follows them is cut off."""
-        self._file.seek(0)
-        good = 0
-        while good < len(self.leaves):
-            chunk = self._file.read(self.length(good))
-            if not merkle.verify(chunk, good, self.leaves):
-                break
-            good += 1
-        self._file.truncate(min(good * merkle.CHUNK, self.size))
-        return good
+    @classmethod
+    def begin(cls, path: Path, root: Root, size: int, leaves: Sequence[Hash], adopt: Adopt) -> Partial:
+        """A new one; `leaves` were checked against the root."""
+        write_whole(_head(path), size.to_bytes(8, "big") + b"".join(leaves))
+        path.write_bytes(b"")
+        path.chmod(0o600)
+        return cls(path, root, size, tuple(leaves), adopt)
+
+    @classmethod
+    def resume(cls, path: Path, root: Root, adopt: Adopt) -> Partial | None:
+        """The one that an earlier process began, with its intact chunks; None if there is none."""
+        try:
+            head = _head(path).read_bytes()
+            leaves = tuple(Hash(head[i : i + 32]) for i in range(8, len(head), 32))
+            size = int.from_bytes(head[:8], "big")
+            if not merkle.fits(leaves, root, size):
+                return None
+            partial = cls(path, root, size, leaves, adopt)
+            with path.open("r+b") as file:
+                while (chunk := file.read(merkle.CHUNK)) and merkle.verify(chunk, partial._count, leaves):
+                    partial._count += 1
+                file.truncate(min(partial._count * merkle.CHUNK, size))
+        except FileNotFoundError:
+            return None
+        return partial
 
     @property
-    def complete(self) -> bool:
-        return self.next == len(self.leaves)
+    def first_missing(self) -> int:
+        """The first chunk that is not there; the number of chunks once all are."""
+        return self._count
 
-    def length(self, index: int) -> int:
-        """How many bytes chunk `index` has."""
-        return merkle.chunk_length(self.size, index)
-
-    def add(self, chunk: bytes) -> None:
-        """Takes chunk `next`. Raises PeerError if it is not that chunk; what came before stays."""
-        if self.complete or not merkle.verify(chunk, self.next, self.leaves):
-            raise PeerError(f"chunk {self.next} of blob {self.root.hex()} does not match its hash")
-        self._file.write(chunk)
-        self.next += 1
+    def write(self, first: int, chunks: Sequence[bytes]) -> None:
+        """Appends checked chunks. Raises ValueError if they are not the next ones or have wrong lengths."""
+        ends = [merkle.chunk_length(self.size, first + i) for i in range(len(chunks))]
+        if first != self._count or first + len(chunks) > len(self.leaves) or ends != list(map(len, chunks)):
+            raise ValueError(f"chunks from {first} on are not what blob {self.root.hex()} lacks")
+        with self.path.open("ab") as file:
+            file.writelines(chunks)
+        self._count += len(chunks)
 
     def finish(self) -> None:
         """Makes the complete download a blob, on disk on return. Raises ValueError if chunks are missing."""
-        if not self.complete:
-            raise ValueError(f"blob {self.root.hex()} lacks chunks from {self.next} on")
-        flush(self._file)
-        self._adopt(self._path, self.root, self.leaves)
-        self._file.close()
+        if self._count < len(self.leaves):
+            raise ValueError(f"blob {self.root.hex()} lacks chunks from {self._count} on")
+        with self.path.open("ab") as file:
+            flush(file)
+        self._adopt(self.path, self.root, self.leaves)
+        _head(self.path).unlink(missing_ok=True)
 
-    def close(self) -> None:
-        """Ends an attempt; the chunks that arrived stay for the next one."""
-        self._file.close()
+
+def _head(path: Path) -> Path:
+    return path.with_suffix(".head")
