@@ -9,3 +9,8 @@ peers.py      who is connected, who is banned, whom to dial again, who speaks fo
 limits.py     token buckets
 patches.py    why a stock libp2p 0.8.1 would not survive its peers, and what we do about it
 """
+
+from blockedge_node.p2p.network import P2P
+from blockedge_node.p2p.settings import Settings
+
+__all__ = ["P2P", "Settings"]

@@ -53,6 +53,9 @@ class HostDied(Exception):
     """libp2p ended by itself; a new life with the same key may begin."""
 
 
+OnFault = Callable[[ID, str], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """What the other modules may use of a living host."""
@@ -68,6 +71,10 @@ class Link:
     @property
     def swarm(self) -> Any:
         return self.host.get_network()
+
+    def tell_faults(self, on_fault: OnFault) -> None:
+        """Have patches.py report peers whose packets made a handler fail."""
+        self.host.on_fault = on_fault  # type: ignore[attr-defined]
 
     def addresses(self) -> list[Multiaddr]:
         """What peers may dial, each ending in /p2p/<our id>."""
@@ -87,7 +94,9 @@ def parse_peer(address: str) -> PeerInfo:
     try:
         return info_from_p2p_addr(Multiaddr(address))
     except Exception as error:  # multiaddr raises half a dozen unrelated types
-        raise ConfigError(f"{address} is no peer address like /ip4/10.0.0.7/tcp/4001/p2p/12D3…: {error}") from None
+        raise ConfigError(
+            f"{address} is no peer address like /ip4/10.0.0.7/tcp/4001/p2p/12D3…: {error}"
+        ) from None
 
 
 def parse_listen(address: str) -> Multiaddr:
@@ -96,7 +105,9 @@ def parse_listen(address: str) -> Multiaddr:
         parsed = Multiaddr(address)
         parsed.value_for_protocol("tcp")
     except Exception as error:  # as above
-        raise ConfigError(f"{address} is no address to listen on like /ip4/0.0.0.0/tcp/4001: {error}") from None
+        raise ConfigError(
+            f"{address} is no address to listen on like /ip4/0.0.0.0/tcp/4001: {error}"
+        ) from None
     return parsed
 
 
@@ -105,17 +116,14 @@ def check_port_is_free(address: Multiaddr) -> None:
 
     Raises ConfigError if somebody already listens there.
     """
-    for protocol, family in (("ip4", socket.AF_INET), ("ip6", socket.AF_INET6)):
-        with suppress(Exception):  # no value for this protocol
-            host, port = address.value_for_protocol(protocol), address.value_for_protocol("tcp")
-            if host is not None and port is not None and int(port):
-                break
-    else:
+    protocols = {p.name for p in address.protocols()}
+    name, family = ("ip6", socket.AF_INET6) if "ip6" in protocols else ("ip4", socket.AF_INET)
+    if name not in protocols or not (port := int(address.value_for_protocol("tcp") or 0)):
         return
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, int(port)))
+            probe.bind((address.value_for_protocol(name), port))
         except OSError as error:
             raise ConfigError(f"cannot listen on {address}: {error.strerror}; choose another port") from None
 
@@ -196,7 +204,10 @@ async def run_host(
     prepare(link)
     swarm = link.swarm
     try:
-        async with background_trio_service(link.router) as router, background_trio_service(link.pubsub) as pubsub:
+        async with (
+            background_trio_service(link.router) as router,
+            background_trio_service(link.pubsub) as pubsub,
+        ):
             await link.pubsub.wait_until_ready()
             async with link.host.run(listen_addrs=listen), trio.open_nursery() as nursery:
                 if len(swarm.listeners) < len(set(map(str, listen))):

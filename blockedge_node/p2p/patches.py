@@ -32,17 +32,26 @@ from blockedge_node.errors import ConfigError
 log = structlog.get_logger(__name__)
 
 LIBP2P: Final = "0.8.1"
+WRITE_TIMEOUT: Final = 10.0  # seconds a frame may take to reach the kernel before the connection is given up
 WINDOW_STEP: Final = 64 * 1024  # bytes read before the sender's window is raised; a quarter of yamux's window
 
 # What a broken connection looks like: nobody's fault. Anything else out of a handler is a hostile or buggy peer.
-BROKEN: Final = (StreamError, MuxedStreamError, MuxedConnError, RawConnError, IOException, SwarmException, OSError)
+BROKEN: Final = (
+    StreamError,
+    MuxedStreamError,
+    MuxedConnError,
+    RawConnError,
+    IOException,
+    SwarmException,
+    OSError,
+)
 
 _applied = False
 
 
 def apply() -> None:
     """Patch libp2p, once a process. Raises ConfigError if another version is installed."""
-    global _applied  # noqa: PLW0603 - the patched classes are process-wide, so is this
+    global _applied  # the patched classes are process-wide, so is this
     if _applied:
         return
     installed = version("libp2p")
@@ -52,9 +61,10 @@ def apply() -> None:
         )
     # libp2p logs every reset stream as an error; what matters is logged here and in host.py.
     logging.getLogger("libp2p").setLevel(logging.CRITICAL)
-    YamuxStream._auto_tune_and_send_window_update = _raise_window_in_steps(
+    YamuxStream._auto_tune_and_send_window_update = _raise_window_in_steps(  # type: ignore[method-assign]
         YamuxStream._auto_tune_and_send_window_update
     )
+    Yamux._write_frame = _write_whole_frames  # type: ignore[method-assign]
     BasicHost._swarm_stream_handler = _guard_streams(BasicHost._swarm_stream_handler)  # type: ignore[method-assign]
     BasicHost._identify_task_entry = _guard_identify(BasicHost._identify_task_entry)  # type: ignore[method-assign]
     Pubsub.push_msg = _guard_message(Pubsub.push_msg)  # type: ignore[method-assign]
@@ -73,6 +83,19 @@ def _raise_window_in_steps(send: Callable[..., Awaitable[None]]) -> Any:
             await send(self, bytes_read=read)
 
     return update
+
+
+async def _write_whole_frames(self: Any, data: bytes) -> None:
+    """A cancelled write (a deadline of ours, an action no longer due) may stop after the frame was encrypted, or
+    half sent: the two ends then disagree on the cipher's nonce and every stream of the connection is lost. Wait
+    for the turn as before, but once it has come, write to the end; a peer that takes none of it is cut off."""
+    async with self._write_lock:
+        with trio.move_on_after(WRITE_TIMEOUT, shield=True) as scope:
+            await self.secured_conn.write(data)
+    if scope.cancelled_caught:
+        await self._cleanup_on_error()
+        raise MuxedConnError("the peer does not take what we send")
+    await trio.lowlevel.checkpoint()
 
 
 def _guard_streams(handle: Callable[..., Awaitable[None]]) -> Any:
@@ -130,7 +153,9 @@ def _guard_tasks(run_task: Callable[..., None]) -> Any:
     auto-connector) takes the service along when it fails. Only the service's own run() and its daemons may;
     a connection whose loop failed is closed."""
 
-    def run(self: Any, async_fn: Any, *args: Any, daemon: bool = False, name: str | None = None, **kw: Any) -> None:
+    def run(
+        self: Any, async_fn: Any, *args: Any, daemon: bool = False, name: str | None = None, **kw: Any
+    ) -> None:
         if daemon or kw.get("_internal"):
             run_task(self, async_fn, *args, daemon=daemon, name=name, **kw)
             return
@@ -149,6 +174,8 @@ def _guard_tasks(run_task: Callable[..., None]) -> Any:
                 with trio.move_on_after(2), suppress(Exception):
                     await owner.close()
 
-        run_task(self, guarded, *args, daemon=daemon, name=name or getattr(async_fn, "__name__", "task"), **kw)
+        run_task(
+            self, guarded, *args, daemon=daemon, name=name or getattr(async_fn, "__name__", "task"), **kw
+        )
 
     return run

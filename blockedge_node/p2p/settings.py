@@ -43,7 +43,8 @@ class Settings:
     answer_timeout: float = 20.0
     waiting_streams: int = 256  # held open for an answer, in all
     waiting_per_peer: int = 32
-    streams_per_peer: int = 8  # served at a time, all protocols but the waiting ones
+    streams_per_peer: int = 8  # blobs and peer lists served at a time
+    exchanges: Rate = Rate(burst=64, refill=16)  # awards and results heard, a peer
     blob_limit: int = 64 * 1024 * 1024  # bytes of the largest blob we fetch or serve
     blob_rate: Rate = Rate(burst=16 * 1024 * 1024, refill=16 * 1024 * 1024)  # bytes served, a peer
-    blob_peers: int = 4  # tried at a time for one root
+    blob_floor: int = 32 * 1024  # bytes a second, on average, below which a transfer is given up

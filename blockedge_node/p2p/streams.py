@@ -1,0 +1,310 @@
+"""One exchange a stream: award → Ack, result → Receipt, a question for peers → signed peer records.
+
+An award or result is not answered here: the server checks it, tells the core, and holds the stream until the core
+answers (`answer`) or `answer_timeout` is over; several streams may wait for one answer, as a requester that lost
+its connection asks again. The client tries the peers of an address in turn (directory.py). A refusal counts only
+if nobody of them gives what was asked for: whoever repeated the worker's gossip cannot refuse in its name.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from itertools import chain, repeat
+from typing import Final, TypeVar
+
+import structlog
+import trio
+from libp2p.abc import INetStream
+from libp2p.custom_types import TProtocol
+from libp2p.peer.id import ID
+
+from blockedge_node.core.events import AwardHeard, Event, ResultHeard, SignedAward
+from blockedge_node.core.hashing import Domain
+from blockedge_node.core.ids import Address, Digest, Signature, UnitId
+from blockedge_node.core.task import Ack, Receipt, Result
+from blockedge_node.errors import PeerError, Rejected, Transient
+from blockedge_node.p2p import frames
+from blockedge_node.p2p.directory import Directory
+from blockedge_node.p2p.host import Link
+from blockedge_node.p2p.limits import Buckets
+from blockedge_node.p2p.peers import RECORD_MAX, RECORDS_PER_ANSWER, Peers
+from blockedge_node.p2p.settings import Settings
+from blockedge_node.p2p.topics import Emit, StandingOf
+from blockedge_node.wire import codec, messages, streams
+from blockedge_node.wire.messages import VERSION, same
+
+log = structlog.get_logger(__name__)
+
+AWARD: Final = "/blockedge/1/award"
+RESULT: Final = "/blockedge/1/result"
+PEERS: Final = "/blockedge/1/peers"
+PEERS_LIMIT: Final = RECORDS_PER_ANSWER * (RECORD_MAX + 8) + 64  # bytes of an answer
+INVALID_POINTS: Final = 20.0
+ASK_AT: Final = (
+    0.2,
+    1.0,
+    3.0,
+    10.0,
+)  # seconds after connecting: the other side meets its peers at the same time
+
+Answered = TypeVar("Answered")
+Served = Callable[[INetStream, ID], Awaitable[None]]
+
+
+class Server:
+    """Registers handlers; turns their failures into faults, resets and silence."""
+
+    def __init__(self, peers: Peers, settings: Settings) -> None:
+        self._peers, self._settings = peers, settings
+        self._open: Counter[tuple[str, ID]] = Counter()
+
+    def serve(self, link: Link, protocol: str, handle: Served, at_once: int) -> None:
+        """`handle(stream, peer)` for each stream of `protocol`; at most `at_once` of a peer at a time."""
+
+        async def run(stream: INetStream) -> None:
+            peer = stream.muxed_conn.peer_id
+            key, well = (protocol, peer), False
+            if self._peers.is_banned(peer) or self._open[key] >= at_once:
+                await frames.end_stream(stream, reset=True)
+                return
+            self._open[key] += 1
+            try:
+                await handle(stream, peer)
+                well = True
+            except PeerError as error:
+                self._peers.fault(peer, INVALID_POINTS, f"{protocol}: {error}")
+            except Transient as error:
+                log.debug("stream not served", protocol=protocol, peer=str(peer), error=str(error))
+            finally:
+                self._open[key] -= 1
+                if not self._open[key]:
+                    del self._open[key]
+                await frames.end_stream(stream, reset=not well)
+
+        link.host.set_stream_handler(TProtocol(protocol), run)
+
+
+@dataclass(slots=True)
+class Pending:
+    """One answer that is waited for."""
+
+    event: trio.Event = field(default_factory=trio.Event)
+    waiting: int = 0
+    raw: bytes | None = None
+
+
+class Waiting:
+    """Streams held open for an answer, by what they wait for."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._count = most, 0
+        self._pending: dict[tuple[str, bytes], Pending] = {}
+
+    async def hold(
+        self, key: tuple[str, bytes], heard: Callable[[], Awaitable[None]], timeout: float
+    ) -> bytes | None:
+        """Run `heard` with the stream already waiting; the answer to `key`, None after `timeout` seconds.
+
+        Raises Transient if too many streams wait.
+        """
+        if self._count >= self._most:
+            raise Transient("too many streams wait for an answer")
+        pending = self._pending.setdefault(key, Pending())
+        pending.waiting += 1
+        self._count += 1
+        try:
+            with trio.move_on_after(timeout):
+                await heard()
+                await pending.event.wait()
+            return pending.raw
+        finally:
+            self._count -= 1
+            pending.waiting -= 1
+            if not pending.waiting and self._pending.get(key) is pending:
+                del self._pending[key]
+
+    def answer(self, key: tuple[str, bytes], raw: bytes) -> int:
+        """Wake every stream that waits for `key`; how many those are."""
+        pending = self._pending.pop(key, None)
+        if pending is None:
+            return 0
+        pending.raw = raw
+        pending.event.set()
+        return pending.waiting
+
+
+class Exchanges:
+    """The award, result and peers protocols, both ends."""
+
+    def __init__(
+        self,
+        *,
+        domain: Domain,
+        me: Address,
+        settings: Settings,
+        peers: Peers,
+        directory: Directory,
+        standing: StandingOf,
+        emit: Emit,
+        link: Callable[[], Link],
+    ) -> None:
+        self._domain, self._me, self._settings, self._peers = domain, me, settings, peers
+        self._directory, self._standing, self._emit, self._link = directory, standing, emit, link
+        self._waiting = Waiting(settings.waiting_streams)
+        self._rates = Buckets(settings.exchanges, trio.current_time)
+
+    def prepare(self, link: Link, server: Server) -> None:
+        server.serve(link, AWARD, self._serve_award, self._settings.waiting_per_peer)
+        server.serve(link, RESULT, self._serve_result, self._settings.waiting_per_peer)
+        server.serve(link, PEERS, self._serve_peers, self._settings.streams_per_peer)
+
+    # ── award ────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _serve_award(self, stream: INetStream, peer: ID) -> None:
+        raw = await self._hear(stream, peer)
+        message = streams.open_award(raw, self._domain)
+        requester = message.signed.request.requester
+        if message.signed.bid.worker != self._me:
+            await self._write(stream, self._refusal("not.mine"))
+            return
+        standing = await self._standing(requester)
+        if standing is None:
+            raise Transient("the requester's standing is not known in time")
+        self._directory.heard(requester, peer)
+
+        event = AwardHeard(signed=message.signed, digest=message.digest, standing=standing)
+        await self._hold(stream, ("award", message.digest), event)
+
+    async def send_award(self, signed: SignedAward) -> tuple[Ack, Signature]:
+        """The worker's Ack. Raises Rejected(reason) if it refuses, Transient if it cannot be reached."""
+        raw = streams.build_award(self._domain, signed, _now_ms())
+        worker = signed.bid.worker
+
+        def opened(answer: bytes) -> tuple[Ack, Signature]:
+            return streams.open_ack(answer, self._domain, signed.award, worker)
+
+        return await self._ask_each(worker, AWARD, raw, opened)
+
+    def answer_award(self, award: Digest, ack: Ack, sig: Signature) -> None:
+        self._waiting.answer(("award", award), streams.build_ack(self._domain, ack, sig, _now_ms()))
+
+    def refuse_award(self, award: Digest, reason: str) -> None:
+        self._waiting.answer(("award", award), self._refusal(reason))
+
+    # ── result ───────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _serve_result(self, stream: INetStream, peer: ID) -> None:
+        raw = await self._hear(stream, peer)
+        message = streams.open_result(raw, self._domain)
+        event = ResultHeard(unit=message.unit, worker=message.worker, result=message.result)
+        await self._hold(stream, ("result", message.unit + message.result.hash()), event)
+
+    async def deliver(self, unit: UnitId, requester: Address, result: Result) -> tuple[Receipt, Signature]:
+        """The requester's Receipt for our result. Raises Rejected or Transient."""
+        raw = streams.build_result(self._domain, unit, self._me, result, _now_ms())
+
+        def opened(answer: bytes) -> tuple[Receipt, Signature]:
+            receipt, signer, sig = streams.open_receipt(answer, self._domain, unit, result)
+            if signer != requester:
+                raise PeerError("the receipt is not signed by the requester")
+            return receipt, sig
+
+        return await self._ask_each(requester, RESULT, raw, opened)
+
+    def answer_result(self, receipt: Receipt, sig: Signature) -> None:
+        raw = messages.build_receipt(self._domain, receipt, sig, _now_ms())
+        self._waiting.answer(("result", receipt.unit + receipt.result_hash), raw)
+
+    # ── peers ────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _serve_peers(self, stream: INetStream, peer: ID) -> None:
+        ask = codec.decode(await self._hear(stream, peer), codec.EXCHANGE_LIMIT)
+        if not isinstance(ask, dict) or ask.keys() != {"v"} or not same(ask["v"], VERSION):
+            raise PeerError("not a question for peers")
+        answer = codec.encode({"v": VERSION, "records": self._peers.records(peer)})
+        await frames.write_frame(stream, answer, self._settings.step_timeout, PEERS_LIMIT)
+
+    async def ask_for_peers(self, peer: ID) -> int:
+        """How many peers we know of through `peer`'s answer. Raises Transient, PeerError."""
+        timeout = self._settings.step_timeout
+        async with frames.open_stream(self._link().host, peer, PEERS, timeout) as stream:
+            await frames.write_frame(stream, codec.encode({"v": VERSION}), timeout)
+            answer = codec.decode(await frames.read_frame(stream, timeout, PEERS_LIMIT), PEERS_LIMIT)
+        records = (
+            answer.get("records") if isinstance(answer, dict) and same(answer.get("v"), VERSION) else None
+        )
+        if not isinstance(records, list) or len(records) > RECORDS_PER_ANSWER:
+            raise PeerError("not a list of peers")
+        if not all(isinstance(record, bytes) for record in records):
+            raise PeerError("not a list of peers")
+        return sum(self._peers.learn(record) is not None for record in records)
+
+    async def keep_asking(self, peer: ID) -> None:
+        """Ask a newly connected peer for its peers, several times at first, until it is gone."""
+        for pause in chain(ASK_AT, repeat(self._settings.exchange_every)):
+            await trio.sleep(pause * random.uniform(0.8, 1.2))
+            if not self._peers.is_connected(peer):
+                return
+            try:
+                await self.ask_for_peers(peer)
+            except Transient as error:
+                log.debug("peer did not name its peers", peer=str(peer), error=str(error))
+            except PeerError as error:
+                self._peers.fault(peer, INVALID_POINTS, f"{PEERS}: {error}")
+
+    # ── small parts ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def _hear(self, stream: INetStream, peer: ID) -> bytes:
+        if not self._rates.take(peer):
+            raise Transient("too many exchanges")
+        return await frames.read_frame(stream, self._settings.step_timeout)
+
+    async def _hold(self, stream: INetStream, key: tuple[str, bytes], event: Event) -> None:
+        async def heard() -> None:
+            await self._emit(event)
+
+        answer = await self._waiting.hold(key, heard, self._settings.answer_timeout)
+        if answer is None:
+            raise Transient("no answer in time")
+        await self._write(stream, answer)
+
+    async def _ask_each(
+        self, who: Address, protocol: str, raw: bytes, opened: Callable[[bytes], Answered]
+    ) -> Answered:
+        """`opened` of the first good answer among the peers of `who`."""
+        refusal: Rejected | None = None
+        problems = []
+        for peer in self._directory.peers_of(who):
+            try:
+                return opened(await self._ask(peer, protocol, raw))
+            except Rejected as error:
+                refusal = refusal or error
+            except PeerError as error:
+                self._peers.fault(peer, INVALID_POINTS, f"{protocol}: {error}")
+                problems.append(str(error))
+            except Transient as error:
+                problems.append(str(error))
+        if refusal is not None:
+            raise refusal
+        raise Transient(f"0x{who.hex()} cannot be reached: {'; '.join(problems) or 'no peer of it is known'}")
+
+    async def _ask(self, peer: ID, protocol: str, raw: bytes) -> bytes:
+        link, step = self._link(), self._settings.step_timeout
+        await self._peers.reach(peer)
+        async with frames.open_stream(link.host, peer, protocol, step) as stream:
+            await frames.write_frame(stream, raw, step)
+            return await frames.read_frame(stream, self._settings.answer_timeout + step)
+
+    async def _write(self, stream: INetStream, raw: bytes) -> None:
+        await frames.write_frame(stream, raw, self._settings.step_timeout)
+
+    def _refusal(self, reason: str) -> bytes:
+        return streams.build_refusal(self._domain, reason, _now_ms())
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
