@@ -1,8 +1,8 @@
 """What role machines are made of: facts, which are journalled, and views, which are looked at again.
 
-A machine is a frozen dataclass. Its plain fields are facts. A field declared with `volatile` is a view, or a wish
-of a stream that ends with the process: it is left out of the journal and of `==`, so two machines are equal iff
-a restart could not tell them apart, and only such a change is worth a transaction.
+A machine is a frozen dataclass. Its plain fields are facts. A field declared with `volatile` is a view, or
+the wish of a stream that ends with the process: it is left out of the journal and of `==`. So two machines are
+equal iff a restart could not tell them apart, and only a change that `==` sees is worth a transaction.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From a signed Request, Bid and Award to the Terms that the contract will write down (docs/protocol.md §3.2)."""
+"""From signed Request, Bid and Award to the Terms that the contract writes down (docs/protocol.md §3.2)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,188 @@
+"""A job: what a client handed in, through as many tasks as it takes.
+
+    JobSubmitted ─▶ attempt 0 ─▶ every shard has an output ─▶ "job.done" ─▶ every unit has ended ─▶ "job.settled"
+                        │ some shards failed
+                        ▼
+                    attempt 1, 2 … for what is missing, up to policy.attempts ─▶ "job.failed"
+
+| state   | means                                                    | leaves it                            |
+|---------|----------------------------------------------------------|--------------------------------------|
+| running | outputs are missing, an attempt is under way             | all here → done; attempts spent      |
+| done    | every output is here, its units COMMITTED or further     | a unit is lost → running; all ended  |
+| settled | every output is here and its unit has ended              | –                                    |
+| failed  | attempts are spent, or the job was cancelled             | –                                    |
+
+An attempt is the *same* Request under another nonce, of which only the missing shards are awarded: a unit comes
+into being by its award, so nothing is paid twice. It is not a smaller Request, because a program sees its shard's
+number and count, and a proof-of-work shard is a range of one search: renumbered, they would be other work.
+A unit that is slashed after the job was done takes its output back: that shard is attempted again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from math import ceil
+
+from blockedge_node.core import merkle
+from blockedge_node.core.actions import Note
+from blockedge_node.core.events import Event, Job, JobCancelled
+from blockedge_node.core.facts import note
+from blockedge_node.core.ids import Address, TaskId, UnitId
+from blockedge_node.core.requester import ShardOutcome
+from blockedge_node.core.task import Kind, Request, Result
+from blockedge_node.core.world import World
+
+SPARE = 2  # times what one award takes, which a request lives at least
+
+
+class JobState(StrEnum):
+    RUNNING = "running"
+    DONE = "done"
+    SETTLED = "settled"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    request: Request
+    task: TaskId
+    shards: tuple[int, ...]  # those that are awarded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """A shard's output: in the blob store under result.output_root (none if that is 0)."""
+
+    unit: UnitId
+    worker: Address | None
+    result: Result
+    ended: bool  # its unit was paid: nothing can take it back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRun:
+    job: Job
+    began_at: int
+    attempts: tuple[Attempt, ...]
+    outputs: tuple[Output | None, ...]  # by shard
+    failures: tuple[str, ...]  # by shard: why the last attempt failed, "" if it has not
+    state: JobState = JobState.RUNNING
+    cancelled: bool = False
+    done_at: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSeen:
+    """How a task of this job stands; from its requester, after every change. Never leaves the core."""
+
+    task: TaskId
+    shards: tuple[ShardOutcome, ...]
+
+
+def begin(job: Job, world: World) -> tuple[JobRun, tuple[Note, ...]]:
+    run = JobRun(
+        job=job,
+        began_at=world.now,
+        attempts=(_attempt(job, 0, range(job.shards), world),),
+        outputs=(None,) * job.shards,
+        failures=("",) * job.shards,
+    )
+    return run, (note(job.id, "job.began", kind=job.kind, shards=job.shards, label=job.label),)
+
+
+def step(state: JobRun, event: Event | TaskSeen, world: World) -> tuple[JobRun, tuple[Note, ...]]:
+    """Total: what is not this job's changes nothing."""
+    match event:
+        case TaskSeen() if any(attempt.task == event.task for attempt in state.attempts):
+            return _advance(_take(state, event), world)
+        case JobCancelled(job=state.job.id) if state.state is JobState.RUNNING and not state.cancelled:
+            state, notes = _advance(replace(state, cancelled=True), world)
+            return state, (note(state.job.id, "job.cancelled"), *notes)
+        case _:
+            return state, ()
+
+
+def finished(state: JobRun) -> bool:
+    return state.state in (JobState.SETTLED, JobState.FAILED)
+
+
+def request_of(job: Job, attempt: int, world: World) -> Request:
+    """The Request of an attempt. It lives for two awards in a row at least: window, delay and GRACE each."""
+    params, policy = world.params, world.policy
+    once = ceil(policy.bid_window + policy.ack_timeout) + min(job.max_delay, params.max_award) + params.grace
+    listed = b"".join(job.inputs)
+    return Request(
+        requester=world.me,
+        nonce=job.nonce + attempt,
+        kind=job.kind,
+        mode=job.mode,
+        shards=job.shards,
+        program=job.program,
+        input_root=job.inputs[0] if job.kind == Kind.POW else merkle.root(listed),
+        fuel=job.fuel,
+        max_price=job.max_price,
+        min_deposit=job.min_deposit,
+        max_delay=job.max_delay,
+        rep_min=job.rep_min,
+        rep_max=job.rep_max,
+        w_price=job.w_price,
+        w_delay=job.w_delay,
+        w_rep=job.w_rep,
+        expiry=world.now + max(job.lifetime, SPARE * once),
+    )
+
+
+def _attempt(job: Job, number: int, shards: Sequence[int], world: World) -> Attempt:
+    request = request_of(job, number, world)
+    return Attempt(request=request, task=request.task(world.domain), shards=tuple(shards))
+
+
+def _take(state: JobRun, seen: TaskSeen) -> JobRun:
+    """Write down what this task has brought, and take back what it has lost."""
+    outputs, failures = list(state.outputs), list(state.failures)
+    for shard in seen.shards:
+        held = outputs[shard.index]
+        if shard.result and (held is None or held.unit == shard.unit):
+            outputs[shard.index] = Output(
+                unit=shard.unit, worker=shard.worker, result=shard.result, ended=shard.over
+            )
+            failures[shard.index] = ""
+        elif shard.failed:
+            lost = held is not None and held.unit == shard.unit
+            if lost:
+                outputs[shard.index] = None
+            if lost or seen.task == state.attempts[-1].task:
+                failures[shard.index] = shard.failed
+    return replace(state, outputs=tuple(outputs), failures=tuple(failures))
+
+
+def _advance(state: JobRun, world: World) -> tuple[JobRun, tuple[Note, ...]]:
+    job = state.job
+    missing = [i for i, output in enumerate(state.outputs) if output is None]
+    if not missing:
+        notes: tuple[Note, ...] = ()
+        if state.state is JobState.RUNNING:
+            state = replace(state, state=JobState.DONE, done_at=world.now)
+            notes = (note(job.id, "job.done", seconds=world.now - state.began_at),)
+        if state.state is JobState.DONE and all(output and output.ended for output in state.outputs):
+            state = replace(state, state=JobState.SETTLED)
+            notes = (*notes, note(job.id, "job.settled", seconds=world.now - state.began_at))
+        return state, notes
+    if state.state in (JobState.SETTLED, JobState.FAILED):
+        return state, ()
+    notes = ()
+    if state.state is JobState.DONE:
+        state = replace(state, state=JobState.RUNNING, done_at=0)
+        notes = (note(job.id, "job.output_lost", shards=len(missing)),)
+    if not all(state.failures[i] for i in missing):
+        return state, notes  # some of them are still under way
+    if state.cancelled or len(state.attempts) >= world.policy.attempts:
+        reason = "cancelled" if state.cancelled else state.failures[missing[0]]
+        story = note(job.id, "job.failed", reason=reason, missing=len(missing), shards=job.shards)
+        return replace(state, state=JobState.FAILED), (*notes, story)
+    attempt = _attempt(job, len(state.attempts), missing, world)
+    cleared = tuple("" if i in missing else failure for i, failure in enumerate(state.failures))
+    story = note(job.id, "job.retried", task=attempt.task, shards=len(missing), attempt=len(state.attempts))
+    return replace(state, attempts=(*state.attempts, attempt), failures=cleared), (*notes, story)

@@ -1,0 +1,327 @@
+"""The node: which role machines there are, which events concern them, and when they come and go.
+
+    key                     machine            begun by                          over when
+    job:<job>               jobs.JobRun        JobSubmitted                      settled or failed
+    requester:<task>        Requester          its job's next attempt            every shard has ended
+    bidder:<task>           Bidder             RequestHeard, if policy bids      no bid is live
+    worker:<award>          Worker             AwardHeard, if the bidder agrees  its unit ended, or died
+    verifier:<unit>         Verifier           HeadSeen with a revealed result   the unit ended
+
+`step` and `due` are pure: one event and one World in, the new Node out. Every event goes to every machine of the
+roles that it may concern, and machines ignore what is not theirs; a machine's `step` never raises, so no peer
+can stop a node. A machine that is over is retired by the first head that changes nothing about it: by then its
+last state is in the journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from blockedge_node.core import bidder as bidders
+from blockedge_node.core import jobs
+from blockedge_node.core import requester as requesters
+from blockedge_node.core import verifier as verifiers
+from blockedge_node.core import worker as workers
+from blockedge_node.core.actions import Action, Note, RefuseAward
+from blockedge_node.core.bidder import Bidder
+from blockedge_node.core.events import (
+    AwardHeard,
+    Event,
+    HeadSeen,
+    JobSubmitted,
+    RefusalSent,
+    RequestHeard,
+)
+from blockedge_node.core.ids import Digest, UnitId
+from blockedge_node.core.jobs import JobRun, TaskSeen
+from blockedge_node.core.requester import Requester
+from blockedge_node.core.task import Result
+from blockedge_node.core.unit import UnitView
+from blockedge_node.core.verifier import Verifier
+from blockedge_node.core.worker import Worker
+from blockedge_node.core.world import World
+
+Machine = JobRun | Requester | Bidder | Worker | Verifier
+
+# What the journal may find in its rows (store/journal.py).
+MACHINES: Mapping[str, type] = MappingProxyType(
+    {cls.__name__: cls for cls in (JobRun, Requester, Bidder, Worker, Verifier)}
+)
+STRANGERS = 256  # awards without a bid of ours whose streams are answered; beyond, they time out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    machines: Mapping[str, Machine] = field(default_factory=dict)
+    strangers: tuple[Digest, ...] = ()  # awards without a bid: refused, and not worth a fact
+
+    def units(self) -> frozenset[UnitId]:
+        """All units whose end some machine waits to see."""
+        return frozenset(unit for machine in self.machines.values() for unit in _units(machine))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stepped:
+    """`changed`: keys of machines that are new, have new facts, or are gone (no longer in node.machines)."""
+
+    node: Node
+    changed: tuple[str, ...]
+    notes: tuple[Note, ...]
+
+
+def step(node: Node, event: Event, world: World) -> Stepped:
+    """One event. `world` without its load figures: exposure, units and queue are filled in here."""
+    return _Step(node, world).take(event)
+
+
+def due(node: Node, world: World) -> frozenset[Action]:
+    """Everything that should be happening now."""
+    world = loaded(node, world)
+    actions = {action for machine in node.machines.values() for action in due_of(machine, world)}
+    return frozenset(actions | {RefuseAward(award=award, reason="no_such_bid") for award in node.strangers})
+
+
+def due_of(machine: Machine, world: World) -> tuple[Action, ...]:
+    match machine:
+        case Requester():
+            return requesters.due(machine, world)
+        case Bidder():
+            return bidders.due(machine, world)
+        case Worker():
+            return workers.due(machine, world)
+        case Verifier():
+            return verifiers.due(machine, world)
+        case JobRun():
+            return ()
+
+
+def finished(machine: Machine, world: World) -> bool:
+    match machine:
+        case JobRun():
+            return jobs.finished(machine)
+        case Requester():
+            return requesters.finished(machine, world)
+        case Bidder():
+            return bidders.finished(machine, world)
+        case Worker():
+            return workers.finished(machine, world)
+        case Verifier():
+            return verifiers.finished(machine, world)
+
+
+# ── the node's load ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What machines have promised: wei not yet locked, units live, seconds of work planned."""
+
+    exposure: int = 0
+    units: int = 0
+    work: float = 0.0
+
+    def __add__(self, other: Load) -> Load:
+        return Load(self.exposure + other.exposure, self.units + other.units, self.work + other.work)
+
+    def __sub__(self, other: Load) -> Load:
+        return Load(self.exposure - other.exposure, self.units - other.units, self.work - other.work)
+
+
+def load_of(machine: Machine, world: World) -> Load:
+    match machine:
+        case Requester():
+            return Load(requesters.exposure(machine, world))
+        case Bidder():
+            return Load(*bidders.exposure(machine, world))
+        case Worker():
+            return Load(*workers.exposure(machine, world), workers.workload(machine, world))
+        case Verifier():
+            return Load(verifiers.exposure(machine, world))
+        case JobRun():
+            return Load()
+
+
+def loaded(node: Node, world: World) -> World:
+    """The World with this node's load in it."""
+    return _with_load(world, sum((load_of(m, world) for m in node.machines.values()), Load()))
+
+
+def _with_load(world: World, load: Load) -> World:
+    queue = max(0.0, load.work) / max(1, world.policy.slots)
+    return replace(world, exposure=load.exposure, units=load.units, queue=queue)
+
+
+# ── one step ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Step:
+    """The working memory of one `step`: machines as they change, with the load kept right in between."""
+
+    def __init__(self, node: Node, world: World) -> None:
+        self.bare = world
+        self.machines: dict[str, Machine] = dict(node.machines)
+        self.strangers = node.strangers
+        self.load = sum((load_of(m, world) for m in self.machines.values()), Load())
+        self.changed: dict[str, None] = {}
+        self.notes: list[Note] = []
+
+    @property
+    def world(self) -> World:
+        return _with_load(self.bare, self.load)
+
+    def take(self, event: Event) -> Stepped:
+        match event:
+            case JobSubmitted():
+                self._submit(event)
+            case RequestHeard():
+                self._hear_request(event)
+            case AwardHeard():
+                self._hear_award(event)
+            case HeadSeen():
+                self._see_head(event)
+            case RefusalSent(award=award) if award in self.strangers:
+                self.strangers = tuple(a for a in self.strangers if a != award)
+            case _:
+                for key in list(self.machines):
+                    self._step(key, event)
+        return Stepped(
+            node=Node(machines=self.machines, strangers=self.strangers),
+            changed=tuple(self.changed),
+            notes=tuple(self.notes),
+        )
+
+    # ── machines come …
+
+    def _submit(self, event: JobSubmitted) -> None:
+        key = job_key(event.job.id)
+        if key not in self.machines and self.bare.policy.requester:
+            run, notes = jobs.begin(event.job, self.world)
+            self._put(key, run, notes)
+            self._begin_attempt(run)
+
+    def _begin_attempt(self, run: JobRun) -> None:
+        attempt = run.attempts[-1]
+        key = requester_key(attempt.task)
+        if key not in self.machines:
+            self._put(key, requesters.begin(run.job.id, attempt.request, attempt.task, attempt.shards))
+
+    def _hear_request(self, event: RequestHeard) -> None:
+        key = bidder_key(event.task)
+        if key in self.machines or event.request.requester == self.bare.me:
+            return
+        machine, notes = bidders.begin(event, self.world)
+        self.notes.extend(notes)
+        if machine:
+            self._put(key, machine)
+
+    def _hear_award(self, event: AwardHeard) -> None:
+        known = worker_key(event.digest)
+        if known in self.machines:
+            self._step(known, event)
+            return
+        key = bidder_key(event.signed.award.task)
+        machine = self.machines.get(key)
+        if not isinstance(machine, Bidder):
+            self.strangers = (*self.strangers, event.digest)[-STRANGERS:]
+            return
+        machine, accepted, notes = bidders.answer(machine, event, self._owed_by(event), self.world)
+        self._put(key, machine, notes)
+        if accepted:
+            self._put(known, accepted)
+
+    def _owed_by(self, event: AwardHeard) -> int:
+        """Wei that this requester has promised me in Awards that are not on the chain yet."""
+        return sum(
+            workers.owed(machine, self.bare)
+            for machine in self.machines.values()
+            if isinstance(machine, Worker) and machine.terms.requester == event.signed.request.requester
+        )
+
+    # ── … are stepped …
+
+    def _step(self, key: str, event: Event | TaskSeen) -> None:
+        machine = self.machines[key]
+        match machine:
+            case JobRun():
+                run, notes = jobs.step(machine, event, self.world)
+                self._put(key, run, notes)
+                if len(run.attempts) > len(machine.attempts):
+                    self._begin_attempt(run)
+            case _ if isinstance(event, TaskSeen):
+                pass
+            case Requester():
+                asked, notes = requesters.step(machine, event, self.world)
+                self._put(key, asked, notes)
+                if asked != machine or isinstance(event, HeadSeen):
+                    self._tell_job(asked)
+            case Bidder():
+                self._put(key, *bidders.step(machine, event, self.world))
+            case Worker():
+                self._put(key, *workers.step(machine, event, self.world))
+            case Verifier():
+                self._put(key, *verifiers.step(machine, event, self.world))
+
+    def _tell_job(self, machine: Requester) -> None:
+        key = job_key(machine.job)
+        if key in self.machines:
+            self._step(key, TaskSeen(task=machine.task, shards=requesters.outcomes(machine)))
+
+    def _see_head(self, event: HeadSeen) -> None:
+        """Every machine looks at its own units; a verifier begins for each result worth a check."""
+        views = {view.unit: view for view in event.views}
+        for key in list(self.machines):
+            mine = tuple(views[unit] for unit in _units(self.machines[key]) if unit in views)
+            self._step(key, replace(event, views=mine))
+            if key not in self.changed and finished(self.machines[key], self.bare):
+                self._retire(key)
+        for view in event.views:
+            key = verifier_key(view.unit)
+            if key not in self.machines and verifiers.wants(view, self._delivered(view), self.world):
+                self._put(key, verifiers.begin(view))
+
+    def _delivered(self, view: UnitView) -> Result | None:
+        machine = self.machines.get(requester_key(view.terms.task))
+        shards = machine.shards if isinstance(machine, Requester) else ()
+        return next((shard.delivered for shard in shards if shard.unit == view.unit), None)
+
+    # ── … and go
+
+    def _put(self, key: str, machine: Machine, notes: Iterable[Note] = ()) -> None:
+        before = self.machines.get(key)
+        self.machines[key] = machine
+        self.notes.extend(notes)
+        if before is not machine:
+            gone = load_of(before, self.bare) if before else Load()
+            self.load = self.load - gone + load_of(machine, self.bare)
+        if before != machine:
+            self.changed[key] = None
+
+    def _retire(self, key: str) -> None:
+        self.load -= load_of(self.machines.pop(key), self.bare)
+        self.changed[key] = None
+
+
+def _units(machine: Machine) -> tuple[UnitId, ...]:
+    return () if isinstance(machine, JobRun) else machine.units()
+
+
+def job_key(job: bytes) -> str:
+    return f"job:{job.hex()}"
+
+
+def requester_key(task: bytes) -> str:
+    return f"requester:{task.hex()}"
+
+
+def bidder_key(task: bytes) -> str:
+    return f"bidder:{task.hex()}"
+
+
+def worker_key(award: bytes) -> str:
+    return f"worker:{award.hex()}"
+
+
+def verifier_key(unit: bytes) -> str:
+    return f"verifier:{unit.hex()}"

@@ -1,0 +1,325 @@
+"""A worker: one Award that I accepted, from its input to its price. One Award, one salt.
+
+    FetchInput ─▶ SendAck ─▶ Solve ─▶ DeliverResult ─────────────────────▶ ReceiptHeard
+                                 └──▶ AwardCommit ─▶ Reveal ─▶ Settle ──▶ "unit.paid"
+         (registers_first: RegisterAward ─▶ Solve ─▶ CommitResult ─▶ …)
+
+What is due, by the facts and the unit's view (docs/protocol.md §3.3, §4):
+
+| view      | facts                     | due                                  | until             |
+|-----------|---------------------------|--------------------------------------|-------------------|
+| NONE      | no input                  | FetchInput                           | registerBy        |
+| NONE      | input, a stream waits     | SendAck                              | registerBy        |
+| NONE      | input, registers first    | RegisterAward                        | registerBy        |
+| NONE      | input, not solved         | Solve, unless it registers first     | registerBy        |
+| NONE      | solved                    | AwardCommit                          | registerBy        |
+| ASSIGNED  | no input, or not solved   | FetchInput, Solve                    | resultBy          |
+| ASSIGNED  | solved                    | CommitResult                         | resultBy          |
+| COMMITTED | the commitment is mine    | Reveal, at once as spotBps is 0      | revealBy          |
+| REVEALED  |                           | Settle                               | after its windows |
+| terminal  | a report still has a bond | CloseReports: half a false X is mine | –                 |
+| any       | solved, no Receipt        | DeliverResult                        | the unit's end    |
+| any       | refused, a stream waits   | RefuseAward                          | –                 |
+
+An Ack promises the result by startAt + delay, with R and a fine behind it, so none is given before the input
+is here. A refusal (input, program or executor at fault) is final for this Award. Where the slot holds other
+Terms than these, another Award won it and this one is over: its salt is never used there (§2.2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from blockedge_node.core import merkle
+from blockedge_node.core.actions import (
+    Action,
+    AwardCommit,
+    CloseReports,
+    CommitResult,
+    DeliverResult,
+    FetchInput,
+    Note,
+    RefuseAward,
+    RegisterAward,
+    Registration,
+    Reveal,
+    SendAck,
+    Settle,
+    Solve,
+)
+from blockedge_node.core.commitment import Role, commitment, guard
+from blockedge_node.core.deadlines import result_by, reveal_by, settle_after
+from blockedge_node.core.events import (
+    AckSent,
+    AwardHeard,
+    CallMined,
+    Event,
+    HeadSeen,
+    InputFetched,
+    InputRefused,
+    ReceiptHeard,
+    RefusalSent,
+    SignedAward,
+    WorkFailed,
+    WorkSolved,
+)
+from blockedge_node.core.facts import note, volatile
+from blockedge_node.core.hashing import Domain
+from blockedge_node.core.ids import ZERO_HASH, Digest, Hash, Secret, Signature, TaskId, UnitId
+from blockedge_node.core.policy import run_time
+from blockedge_node.core.task import Ack, Mode, Result
+from blockedge_node.core.terms import cost
+from blockedge_node.core.unit import Phase, Terms, UnitView
+from blockedge_node.core.world import World
+
+REPORTS_A_CALL = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solved:
+    """The answer, and the two secrets that belong to it and to this Award alone."""
+
+    result: Result
+    output: bytes  # inline if ≤ 1 KiB, else empty: it is in the blob store
+    salt: Secret
+    guard_secret: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    task: TaskId
+    unit: UnitId
+    award: Digest
+    signed: SignedAward
+    terms: Terms
+    registers_first: bool
+    input: bool = False
+    refusal: str = ""
+    solved: Solved | None = None
+    delivered: bool = False  # a Receipt came back
+    gas: int = 0  # wei spent on this unit's transactions
+    end: str = ""  # how it ended, in the words of its note
+    asked: bool = volatile(False)  # a stream waits for Ack or refusal
+    view: UnitView | None = volatile(None)
+
+    def units(self) -> tuple[UnitId, ...]:
+        return (self.unit,)
+
+    @property
+    def phase(self) -> Phase:
+        return self.view.phase if self.view else Phase.NONE
+
+    @property
+    def is_mine(self) -> bool:
+        """Whether the slot holds the Terms of this Award, or nothing yet."""
+        return self.phase is Phase.NONE or (self.view is not None and self.view.terms == self.terms)
+
+
+def my_commitment(state: Worker, domain: Domain) -> Hash | None:
+    """What I publish for this Award: always the same, None before there is a result."""
+    mine = state.solved
+    if mine is None:
+        return None
+    return commitment(
+        domain,
+        state.unit,
+        Role.WORKER,
+        state.terms.worker,
+        mine.result.hash(),
+        mine.salt,
+        guard=guard(mine.guard_secret),
+    )
+
+
+def step(state: Worker, event: Event, world: World) -> tuple[Worker, tuple[Note, ...]]:
+    """Total: what is not this Award's changes nothing; the first answer stands, never a second salt."""
+    match event:
+        case HeadSeen():
+            return _look(state, event, world)
+        case AwardHeard(digest=state.award):
+            return replace(state, asked=True), ()
+        case AckSent(award=state.award) | RefusalSent(award=state.award):
+            return replace(state, asked=False), ()
+        case InputFetched(award=state.award) if not state.input:
+            return replace(state, input=True), (note(state.unit, "input.fetched"),)
+        case InputRefused(award=state.award, reason=reason) if not state.input and not state.refusal:
+            return replace(state, refusal=reason), (note(state.unit, "input.refused", reason=reason),)
+        case WorkFailed(award=state.award, reason=reason) if not state.solved and not state.refusal:
+            return replace(state, refusal="work_failed"), (note(state.unit, "work.failed", reason=reason),)
+        case WorkSolved(award=state.award) if not state.solved and not state.refusal:
+            if not _can_show(state, event):
+                return replace(state, refusal="output_too_large"), (
+                    note(state.unit, "work.output_too_large"),
+                )
+            mine = Solved(
+                result=event.result, output=event.output, salt=event.salt, guard_secret=event.guard_secret
+            )
+            story = note(
+                state.unit,
+                "work.solved",
+                result_hash=event.result.hash(),
+                fuel=event.result.fuel_used,
+                milliseconds=round(1000 * event.seconds),
+            )
+            return replace(state, solved=mine), (story,)
+        case ReceiptHeard(unit=state.unit) if state.solved and not state.delivered:
+            if event.receipt.result_hash != state.solved.result.hash():
+                return state, ()
+            return replace(state, delivered=True), (note(state.unit, "result.receipted"),)
+        case CallMined(unit=state.unit):
+            story = note(state.unit, f"tx.{event.call}", tx=event.tx, block=event.block, gas=event.gas)
+            return replace(state, gas=state.gas + event.fee), (story,)
+        case _:
+            return state, ()
+
+
+def _can_show(state: Worker, solved: WorkSolved) -> bool:
+    """Whether `reveal` will accept it: the output inline, or none, or the requester takes a bare root (§10)."""
+    root = solved.result.output_root
+    return bool(state.terms.mode & Mode.NO_DEMAND) or root in (ZERO_HASH, merkle.root(solved.output))
+
+
+def due(state: Worker, world: World) -> tuple[Action, ...]:
+    if not state.is_mine:
+        return ()
+    return (*_answers(state, world), *_work(state, world), *_calls(state, world))
+
+
+def finished(state: Worker, world: World) -> bool:
+    if not state.is_mine:
+        return True
+    if state.phase is Phase.NONE:
+        return world.now > state.signed.award.register_by and not (state.refusal and state.asked)
+    return state.phase.terminal and not _open_reports(state)
+
+
+def exposure(state: Worker, world: World) -> tuple[int, int]:
+    """Wei of deposit not yet locked on the chain, and 1 if the unit is live at all."""
+    unlocked = state.phase is Phase.NONE and world.now <= state.signed.award.register_by
+    return (state.terms.deposit if unlocked else 0), int(not finished(state, world))
+
+
+def workload(state: Worker, world: World) -> float:
+    """Planned seconds of work that this unit still takes."""
+    if state.solved or state.refusal or finished(state, world) or state.phase > Phase.ASSIGNED:
+        return 0.0
+    return run_time(state.signed.request, world)
+
+
+def owed(state: Worker, world: World) -> int:
+    """Wei that the requester has promised and not yet locked."""
+    if state.phase is not Phase.NONE or state.refusal or world.now > state.signed.award.register_by:
+        return 0
+    return cost(state.signed.request, state.terms.price, world.params)
+
+
+# ── what is due ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _can_still_commit(state: Worker, world: World) -> bool:
+    match state.phase:
+        case Phase.NONE:
+            return world.now <= state.signed.award.register_by
+        case Phase.ASSIGNED:
+            return state.view is not None and world.now <= result_by(state.view, world.params)
+        case _:
+            return False
+
+
+def _answers(state: Worker, world: World) -> tuple[Action, ...]:
+    """To the award stream, and to the requester once there is a result."""
+    answers: list[Action] = []
+    if state.asked and state.refusal:
+        answers.append(RefuseAward(award=state.award, reason=state.refusal))
+    elif state.asked and state.input and world.now <= state.signed.award.register_by:
+        ack = Ack(award=state.award, start_at=state.signed.award.not_before)
+        answers.append(SendAck(award=state.award, ack=ack, requester=state.terms.requester))
+    alive = state.phase is not Phase.NONE or world.now <= state.signed.award.register_by
+    if state.solved and not state.delivered and alive and not state.phase.terminal:
+        answers.append(
+            DeliverResult(unit=state.unit, requester=state.terms.requester, result=state.solved.result)
+        )
+    return tuple(answers)
+
+
+def _work(state: Worker, world: World) -> tuple[Action, ...]:
+    request, shard = state.signed.request, state.terms.shard
+    if state.refusal or state.solved or not _can_still_commit(state, world):
+        return ()
+    if not state.input:
+        return (FetchInput(unit=state.unit, award=state.award, request=request, shard=shard),)
+    if state.registers_first and state.phase is Phase.NONE:
+        return ()
+    wall = float(state.terms.delay + world.params.grace)
+    return (Solve(unit=state.unit, award=state.award, request=request, shard=shard, wall=wall),)
+
+
+def _calls(state: Worker, world: World) -> tuple[Action, ...]:
+    view, mine, params = state.view, state.solved, world.params
+    published = my_commitment(state, world.domain)
+    if view is None or view.phase is Phase.NONE:
+        if world.now > state.signed.award.register_by:
+            return ()
+        # The sender's own signature is left out (§2.1): here the bid's.
+        registration = Registration(signed=replace(state.signed, bid_sig=Signature(b"")))
+        if published:
+            return (AwardCommit(unit=state.unit, registration=registration, commitment=published),)
+        if state.registers_first and state.input and not state.refusal:
+            return (RegisterAward(unit=state.unit, registration=registration),)
+        return ()
+    target = view.on_chain
+    match view.phase:
+        case Phase.ASSIGNED if published and world.now <= result_by(view, params):
+            return (CommitResult(unit=state.unit, target=target, commitment=published),)
+        case Phase.COMMITTED if (
+            mine and view.commitment == published and world.now <= reveal_by(view, params)
+        ):
+            return (
+                Reveal(
+                    unit=state.unit,
+                    target=target,
+                    result=mine.result,
+                    salt=mine.salt,
+                    guard=guard(mine.guard_secret),
+                    output=mine.output,
+                ),
+            )
+        case Phase.REVEALED if world.now > settle_after(view, params):
+            return (Settle(unit=state.unit, target=target),)
+        case phase if phase.terminal and (indexes := _open_reports(state)):
+            return (CloseReports(unit=state.unit, target=target, indexes=indexes),)
+        case _:
+            return ()
+
+
+def _open_reports(state: Worker) -> tuple[int, ...]:
+    reports = state.view.reports if state.view else ()
+    return tuple(report.index for report in reports if not report.closed)[:REPORTS_A_CALL]
+
+
+# ── what the chain shows ─────────────────────────────────────────────────────────────────────────────────
+
+ENDS = {
+    Phase.PAID: "unit.paid",
+    Phase.SLASHED: "unit.slashed",
+    Phase.REFUSED: "unit.refused",
+    Phase.UNRESOLVED: "unit.unresolved",
+}
+
+
+def _look(state: Worker, event: HeadSeen, world: World) -> tuple[Worker, tuple[Note, ...]]:
+    view = next((v for v in event.views if v.unit == state.unit), None)
+    state = replace(state, view=view)
+    code = _end_code(state, world)
+    if not code or code == state.end:
+        return state, ()
+    fields = {"paid": view.paid, "slashed": view.slashed} if view and code in ENDS.values() else {}
+    return replace(state, end=code), (note(state.unit, code, **fields, gas_wei=state.gas),)
+
+
+def _end_code(state: Worker, world: World) -> str:
+    if not state.is_mine:
+        return "award.superseded"
+    if state.phase is Phase.NONE and world.now > state.signed.award.register_by:
+        return "award.expired"
+    return ENDS.get(state.phase, "")
