@@ -4,8 +4,8 @@ pragma solidity 0.8.37;
 import {BlockEdge} from "../src/BlockEdge.sol";
 import {IJudge} from "../src/interfaces/IJudge.sol";
 import {PowJudge} from "../src/PowJudge.sol";
-import {ParamsFile} from "../test/utils/ParamsFile.sol";
-import {vm} from "../test/utils/Vm.sol";
+import {ParamsFile} from "./ParamsFile.sol";
+import {vm} from "./Vm.sol";
 
 /// @title Deploys BlockEdge with the parameters of config/params.<profile>.json.
 /// @notice bin/forge script script/Deploy.s.sol --sig 'run(string)' dev --broadcast --rpc-url … --private-key …

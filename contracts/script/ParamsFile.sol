@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Params} from "../../src/Types.sol";
+import {Params} from "../src/Types.sol";
 import {vm} from "./Vm.sol";
 
 /// @title Reads config/params.<profile>.json; wei are decimal strings there, as JSON numbers end at 2^53.

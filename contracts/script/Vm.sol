@@ -33,6 +33,8 @@ interface Vm {
     function expectCall(address callee, bytes calldata data) external;
     function recordLogs() external;
     function getRecordedLogs() external returns (Log[] memory);
+    function deployCode(string calldata artifact, bytes calldata args) external returns (address);
+    function deployCode(string calldata artifact) external returns (address);
     function assume(bool condition) external pure;
 
     function snapshotState() external returns (uint256 id);
@@ -42,7 +44,7 @@ interface Vm {
         external
         view
         returns (uint64 gasLimit, uint64 gasTotalUsed, uint64 gasMemoryUsed, int64 gasRefunded, uint64 left);
-    function snapshotValue(string calldata group, string calldata name, uint256 value) external returns (uint256);
+    function snapshotValue(string calldata group, string calldata name, uint256 value) external;
 
     function startBroadcast() external;
     function stopBroadcast() external;
