@@ -222,7 +222,7 @@ class Job(Model):
     id: Bytes32
     label: str = ""
     kind: str
-    state: Literal["open", "running", "done", "failed", "cancelled"]
+    state: Literal["running", "done", "settled", "failed", "cancelled"]
     created: float
     shards: int
     shards_done: int  # verified results at hand
@@ -237,12 +237,30 @@ class Job(Model):
 
 
 class Note(Model):
-    """One line of a story. `code` is stable ("bid.lost", "unit.paid"), `fields` are its figures."""
+    """One line of a story. `code` is stable ("award.made", "unit.paid"), `fields` are its figures."""
 
     code: str
     subject: Bytes32
     at: float | None = None
     fields: dict[str, str | int | float] = {}
+
+
+class ScoredBid(Model):
+    """A bid that the requester heard, with its score and the three parts that add up to it (§5)."""
+
+    unit: Bytes32
+    shard: int
+    worker: Address
+    price: Wei
+    deposit: Wei
+    delay: int
+    rep: Ppm
+    score: Ppm
+    score_price: Ppm
+    score_delay: Ppm
+    score_rep: Ppm
+    outcome: Literal["won", "lost", "dead", "open"]  # dead: won, but its award came to nothing
+    reason: str = ""
 
 
 class Story(Model):
@@ -252,6 +270,7 @@ class Story(Model):
     kind: Literal["job", "task", "unit"]
     job: Job | None = None
     tasks: tuple[Task, ...] = ()
+    bids: tuple[ScoredBid, ...] = ()  # by shard, best first
     notes: tuple[Note, ...] = ()
 
 

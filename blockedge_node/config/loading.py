@@ -82,13 +82,20 @@ class Config:
         """`path` as it stands if absolute, else inside the data dir."""
         return self.data_dir / Path(path).expanduser()
 
-    def policy(self, engines: Iterable[str] = ()) -> Policy:
-        """The operator's choices as core wants them; `engines` are the runtime ids the executor reports."""
+    def policy(self, engines: Iterable[str] = (), block_time: int = 12) -> Policy:
+        """The operator's choices as core wants them; `engines` are the runtime ids the executor reports,
+        `block_time` is the coalition's."""
         choices: dict[str, Any] = self.settings.policy.model_dump()
         for role in ("requester", "worker", "verifier"):
             choices[role] = role in self.settings.node.roles
         executor = self.settings.executor
-        return Policy(**choices, slots=executor.slots, speed=executor.speed, engines=frozenset(engines))
+        return Policy(
+            **choices,
+            slots=executor.slots,
+            speed=executor.speed,
+            engines=frozenset(engines),
+            block_time=block_time,
+        )
 
     def listed(self) -> Iterator[tuple[str, Any, str]]:
         """Every setting as (key, value, origin), in the order of the file."""
