@@ -128,7 +128,6 @@ class Coalition(Section):
     contract: HexAddress
     judge: HexAddress = ZERO_ADDRESS  # of kind 1
     deployment_block: int = Field(default=0, ge=0)  # events are read from here on
-    block_time: int = Field(default=12, ge=1)  # seconds between blocks
     block_time: int = Field(default=12, ge=1, le=60)  # seconds between blocks, rounded up
     rpc: tuple[str, ...] = ()
     bootstrap: tuple[str, ...] = ()
