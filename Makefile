@@ -73,7 +73,7 @@ abi: setup  ## contracts → blockedge_node/chain/abi/*.json
 
 .PHONY: vectors
 vectors: setup  ## tests/vectors/*.json, read by pytest and by forge
-	@$(PY) scripts/make_vectors.py
+	@$(PY) tests/vectors/build.py
 
 .PHONY: lock
 lock:  ## pin requirements*.lock anew after a change in pyproject.toml

@@ -4,5 +4,5 @@
 cd "$ROOT"
 
 (cd contracts && "$VENV/bin/python" script/export-abi.py --check)
-"$VENV/bin/python" scripts/make_vectors.py --check
+"$VENV/bin/python" tests/vectors/build.py --check
 say "ABIs and vectors are up to date"

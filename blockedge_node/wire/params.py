@@ -18,7 +18,7 @@ from blockedge_node.errors import ConfigError
 
 def load_params(source: str | bytes | Mapping[str, Any]) -> Params:
     """Params from JSON text, or from names and values. Raises ConfigError for a missing, unknown or bad value."""
-    values = _flat(json.loads(source) if isinstance(source, str | bytes) else source)
+    values = _flat(_parsed(source) if isinstance(source, str | bytes) else source)
     names = {f.name.replace("_", ""): f.name for f in fields(Params)}
     if unknown := values.keys() - names.keys():
         raise ConfigError(f"the parameters have no {', '.join(sorted(unknown))}")
@@ -34,6 +34,13 @@ def load_params(source: str | bytes | Mapping[str, Any]) -> Params:
 def dump_params(params: Params) -> dict[str, int | str]:
     """The inverse, under the contract's names; what exceeds 2^53 as decimal strings, addresses as 0x-hex."""
     return {_camel(f.name): _plain(getattr(params, f.name)) for f in fields(params)}
+
+
+def _parsed(text: str | bytes) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"the parameters are not JSON: {error}") from error
 
 
 def _flat(values: Any) -> dict[str, Any]:
