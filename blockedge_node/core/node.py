@@ -78,12 +78,16 @@ def step(node: Node, event: Event, world: World) -> Stepped:
 
 def due(node: Node, world: World) -> frozenset[Action]:
     """Everything that should be happening now."""
-    world = loaded(node, world)
     actions = {action for machine in node.machines.values() for action in due_of(machine, world)}
-    return frozenset(actions | {RefuseAward(award=award, reason="no_such_bid") for award in node.strangers})
+    return frozenset(actions | set(refusals(node)))
+
+
+def refusals(node: Node) -> tuple[Action, ...]:
+    return tuple(RefuseAward(award=award, reason="no_such_bid") for award in node.strangers)
 
 
 def due_of(machine: Machine, world: World) -> tuple[Action, ...]:
+    """One machine's part: it follows from the machine, the head's time and what never changes."""
     match machine:
         case Requester():
             return requesters.due(machine, world)
@@ -141,11 +145,6 @@ def load_of(machine: Machine, world: World) -> Load:
             return Load(verifiers.exposure(machine, world))
         case JobRun():
             return Load()
-
-
-def loaded(node: Node, world: World) -> World:
-    """The World with this node's load in it."""
-    return _with_load(world, sum((load_of(m, world) for m in node.machines.values()), Load()))
 
 
 def _with_load(world: World, load: Load) -> World:

@@ -26,6 +26,7 @@ delivered, once its unit is COMMITTED; what it revealed, once that is known and 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -73,6 +74,7 @@ KEEP_OFFERS = 8  # a shard: enough to lose seven workers in a row, few enough to
 PATIENCE = 300  # seconds after a unit's end in which its output is still asked for
 UNSIGNED = Signature(b"")  # filled in on sending: our signatures are deterministic
 ANY_PRICE = 1 << 96
+PLAIN = re.compile(r"[a-z_]{1,32}")  # a worker's reason for refusing, as it may enter our story
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,298 @@
+"""The performer: one method an action, which calls a port and returns the event that it yields.
+
+    action ──▶ Performer(action, tries) ──▶ event, or None where an action ends in silence
+
+Everything here may be cancelled at any await, and be started again after a crash: the engine has put the facts
+behind an action on disk before it gets here. Faults, by who has to act (errors.py):
+
+    Transient              tried again with capped, jittered backoff until it works or is no longer due;
+                           of the executor once, then WorkFailed or CheckFailed: no verdict on anybody
+    PeerError, Rejected    an answer: InputRefused, AwardFailed, CheckFailed, or another try elsewhere
+    anything else          our bug: it propagates and ends the process
+
+Secrets are drawn here, and nowhere else: in Solve and Check, once a run, and they count from the moment at which
+the event that carries them is in the journal. Before that nobody has seen anything that depends on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import trio
+
+from blockedge_node.core.actions import (
+    Action,
+    AwaitBids,
+    ChainAction,
+    Check,
+    DeliverResult,
+    FetchInput,
+    FetchOutput,
+    PublishBids,
+    PublishRequest,
+    RefuseAward,
+    SendAck,
+    SendAward,
+    SendReceipt,
+    Solve,
+)
+from blockedge_node.core.events import (
+    AckHeard,
+    AckSent,
+    AwardFailed,
+    BidWindowClosed,
+    Checked,
+    CheckFailed,
+    Event,
+    InputFetched,
+    InputRefused,
+    OutputFetched,
+    ReceiptHeard,
+    ReceiptSent,
+    RefusalSent,
+    RequestPublished,
+    WorkFailed,
+    WorkSolved,
+)
+from blockedge_node.core.hashing import Domain
+from blockedge_node.core.ids import ZERO_HASH, Root
+from blockedge_node.core.job import Outcome, PowJob, WasmJob
+from blockedge_node.errors import PeerError, Rejected, Transient
+from blockedge_node.ports import Chain, Chance, Content, Executor, Network, Signer
+
+INLINE = 1024  # bytes of output that travel in events and reveals; the blob store has it in any case (§10)
+FIRST_WAIT = 0.25  # seconds before the second try …
+LAST_WAIT = 15.0  # … doubling up to this, each shortened by up to a half so that nodes do not move in step
+NO_OUTPUT = Root(ZERO_HASH)  # a trap's: there is no blob behind it
+RUNS = 2  # of the executor, before a fault is reported
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Tries:
+    """What a running action has been through; `status` and `task list --stuck` show it."""
+
+    failed: int = 0
+    error: str = ""
+
+    def fail(self, error: Exception) -> None:
+        self.failed += 1
+        self.error = str(error) or type(error).__name__
+
+
+class Performer:
+    """Holds the ports. The devnet's cheats override single methods (devnet/cheats.py)."""
+
+    def __init__(
+        self,
+        *,
+        signer: Signer,
+        chance: Chance,
+        chain: Chain,
+        network: Network,
+        content: Content,
+        executor: Executor,
+        domain: Domain,
+    ) -> None:
+        self.signer = signer
+        self.chance = chance
+        self.chain = chain
+        self.network = network
+        self.content = content
+        self.executor = executor
+        self.domain = domain
+
+    async def __call__(self, action: Action, tries: Tries) -> Event | None:
+        """Perform `action` to its end."""
+        match action:
+            case PublishRequest():
+                return await self.publish_request(action, tries)
+            case AwaitBids():
+                await trio.sleep(action.seconds)
+                return BidWindowClosed(task=action.task, shard=action.shard, round=action.round)
+            case PublishBids():
+                return await self.publish_bids(action, tries)
+            case SendAward():
+                return await self.send_award(action, tries)
+            case FetchInput():
+                return await self.fetch_input(action, tries)
+            case SendAck():
+                return await self.send_ack(action, tries)
+            case RefuseAward():
+                return await self.refuse_award(action, tries)
+            case Solve():
+                return await self.solve(action, tries)
+            case DeliverResult():
+                return await self.deliver_result(action, tries)
+            case FetchOutput():
+                return await self.fetch_output(action, tries)
+            case SendReceipt():
+                return await self.send_receipt(action, tries)
+            case Check():
+                return await self.check(action, tries)
+            case _:
+                return await self.call_chain(action, tries)
+
+    # ── network ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def publish_request(self, action: PublishRequest, tries: Tries) -> Event | None:
+        sig = self.signer.sign(action.request)
+        await self._persist(tries, lambda: self.network.publish_request(action.request, sig))
+        return RequestPublished(task=action.request.task(self.domain), at=self.chance.monotonic())
+
+    async def publish_bids(self, action: PublishBids, tries: Tries) -> Event | None:
+        sigs = [self.signer.sign(bid) for bid in action.bids]
+        await self._persist(tries, lambda: self.network.publish_bids(action.bids, sigs))
+        return None
+
+    async def send_award(self, action: SendAward, tries: Tries) -> Event | None:
+        """The Ack, or why there is none: the worker's own word, or its silence for `timeout` seconds."""
+        signed = replace(
+            action.signed,
+            request_sig=self.signer.sign(action.signed.request),
+            award_sig=self.signer.sign(action.signed.award),
+        )
+        with trio.move_on_after(action.timeout):
+            try:
+                ack, sig = await self._persist(tries, lambda: self.network.send_award(signed))
+            except Rejected as refusal:
+                return AwardFailed(award=action.digest, reason=refusal.reason)
+            except PeerError as error:
+                tries.fail(error)
+                return AwardFailed(award=action.digest, reason="bad_ack")
+            return AckHeard(award=action.digest, ack=ack, sig=sig, at=self.chance.monotonic())
+        return AwardFailed(award=action.digest, reason="no_answer")
+
+    async def send_ack(self, action: SendAck, tries: Tries) -> Event | None:
+        sig = self.signer.sign(action.ack)
+        await self._persist(tries, lambda: self.network.answer_award(action.award, action.ack, sig))
+        return AckSent(award=action.award)
+
+    async def refuse_award(self, action: RefuseAward, tries: Tries) -> Event | None:
+        await self._persist(tries, lambda: self.network.refuse_award(action.award, action.reason))
+        return RefusalSent(award=action.award)
+
+    async def deliver_result(self, action: DeliverResult, tries: Tries) -> Event | None:
+        """Until there is a Receipt. A requester that answers with something else is asked again."""
+        receipt, sig = await self._persist(
+            tries,
+            lambda: self.network.deliver(action.unit, action.requester, action.result),
+            also=(PeerError, Rejected),
+        )
+        return ReceiptHeard(unit=action.unit, receipt=receipt, sig=sig)
+
+    async def send_receipt(self, action: SendReceipt, tries: Tries) -> Event | None:
+        sig = self.signer.sign(action.receipt)
+        await self._persist(tries, lambda: self.network.answer_result(action.receipt, sig))
+        return ReceiptSent(unit=action.receipt.unit)
+
+    # ── content ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def fetch_input(self, action: FetchInput, tries: Tries) -> Event | None:
+        try:
+            await self._persist(tries, lambda: self.content.fetch_task(action.request, action.shard))
+        except PeerError as error:
+            tries.fail(error)
+            return InputRefused(unit=action.unit, award=action.award, reason=str(error))
+        return InputFetched(unit=action.unit, award=action.award)
+
+    async def fetch_output(self, action: FetchOutput, tries: Tries) -> Event | None:
+        """From the chain's own copy if there is one, else from whoever has it; bad chunks are asked again."""
+        if action.shown is not None:
+            self.content.put(action.shown)
+        else:
+            await self._persist(
+                tries, lambda: self.content.fetch(action.root, (action.worker,)), also=(PeerError,)
+            )
+        return OutputFetched(unit=action.unit, root=action.root)
+
+    # ── executor ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def solve(self, action: Solve, tries: Tries) -> Event | None:
+        """Run the shard; the output is in the blob store before its result is a fact."""
+        began = self.chance.monotonic()
+        try:
+            await self._persist(tries, lambda: self.content.fetch_task(action.request, action.shard))
+            job = self.content.job(action.request, action.shard)
+            outcome = await self._run(job, action.wall, tries)
+        except (PeerError, Transient) as error:
+            return WorkFailed(unit=action.unit, award=action.award, reason=str(error))
+        if outcome.result.output_root != NO_OUTPUT:
+            self.content.put(outcome.output)
+        return WorkSolved(
+            unit=action.unit,
+            award=action.award,
+            result=outcome.result,
+            output=outcome.output if len(outcome.output) <= INLINE else b"",
+            salt=self.chance.secret(),
+            guard_secret=self.chance.secret(),
+            seconds=self.chance.monotonic() - began,
+        )
+
+    async def check(self, action: Check, tries: Tries) -> Event | None:
+        """Judged kinds: look for evidence. Court kinds: run it again and compare."""
+        try:
+            await self._persist(tries, lambda: self.content.fetch_task(action.request, action.shard))
+            return await self._check(action, self.content.job(action.request, action.shard), tries)
+        except (PeerError, Transient) as error:
+            return CheckFailed(unit=action.unit, reason=str(error))
+
+    async def _check(self, action: Check, job: WasmJob | PowJob, tries: Tries) -> Event:
+        mine, evidence = None, b""
+        if isinstance(job, PowJob):
+            claimed = action.result
+            if claimed.exit or claimed.fuel_used or claimed.memory_hash != ZERO_HASH:
+                wrong = True  # kind 1 has none of these: the result refutes itself (§6.1)
+            else:
+                found = await self._refute(job, action, tries)
+                wrong, evidence = found is not None, found or b""
+        else:
+            mine = (await self._run(job, action.wall, tries)).result
+            wrong = mine != action.result
+        return Checked(
+            unit=action.unit, wrong=wrong, result=mine, evidence=evidence, salt=self.chance.secret()
+        )
+
+    async def _run(self, job: WasmJob | PowJob, wall: float, tries: Tries) -> Outcome:
+        return await self._persist(tries, lambda: self.executor.run(job, wall=wall), limit=RUNS)
+
+    async def _refute(self, job: PowJob, action: Check, tries: Tries) -> bytes | None:
+        return await self._persist(
+            tries, lambda: self.executor.refute(job, action.output, wall=action.wall), limit=RUNS
+        )
+
+    # ── chain ────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def call_chain(self, action: ChainAction, tries: Tries) -> Event | None:
+        return await self._persist(tries, lambda: self.chain.send(action))
+
+    # ── trying again ─────────────────────────────────────────────────────────────────────────────────────
+
+    async def _persist(
+        self,
+        tries: Tries,
+        call: Callable[[], Awaitable[T]],
+        *,
+        also: Sequence[type[Exception]] = (),
+        limit: int | None = None,
+    ) -> T:
+        """`call` until it returns. Raises what it raises but Transient and `also`; these too after `limit`."""
+        made = 0
+        passing: tuple[type[Exception], ...] = (Transient, *also)
+        while True:
+            try:
+                return await call()
+            except passing as error:
+                tries.fail(error)
+                made += 1
+                if limit is not None and made >= limit:
+                    raise
+                await trio.sleep(self._wait(made))
+
+    def _wait(self, made: int) -> float:
+        longest = min(LAST_WAIT, FIRST_WAIT * (1 << min(made - 1, 10)))
+        shorter = int.from_bytes(self.chance.secret()[:2], "big") / 0xFFFF / 2
+        return longest * (1 - shorter)
