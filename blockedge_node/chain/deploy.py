@@ -1,6 +1,7 @@
 """Deploys PowJudge and BlockEdge, for devnets, tests and whoever founds a coalition.
 
-What it returns goes into the coalition's file: each member checks the code hash at start (docs/protocol.md §1).
+What it returns goes into the coalition's file: each member checks the code hash at start (docs/protocol.md
+§1).
 """
 
 from __future__ import annotations

@@ -1,13 +1,15 @@
 """web3 on trio: AsyncWeb3 over the same transport that the daemon uses.
 
-web3's own HTTP provider needs asyncio. This one hands each request to rpc.Rpc, and so inherits its bounds, failover
-and checks of the endpoint. The daemon's loops ask Rpc directly: they need a dozen questions, read strictly, and web3
-costs 14 MB and raises whatever its formatters stumble over. Scripts, deploy.py and tests use web3.
+web3's own HTTP provider needs asyncio. This one hands each request to rpc.Rpc, and so inherits its bounds,
+failover and checks of the endpoint. The daemon's loops ask Rpc directly: they need a dozen questions, read
+strictly, and web3 costs 14 MB and raises whatever its formatters stumble over. Scripts, deploy.py and tests
+use web3.
 
     w3 = web3_over(rpc)
     contract = w3.eth.contract(abi=…, bytecode=…)
 
-Two parts of web3 still want asyncio and do not work here: `wait_for_transaction_receipt`, and `batch_requests`.
+Two parts of web3 still want asyncio and do not work here: `wait_for_transaction_receipt`, and
+`batch_requests`.
 """
 
 from __future__ import annotations

@@ -72,11 +72,12 @@ class _Fault(Exception):
 
 @dataclass(slots=True)
 class Rpc:
-    """See the module docstring. `code_hashes`: keccak256 of the code that must stand at each address."""
+    """See the module docstring. `code_hashes`: keccak256 of the code that must stand at each address; None:
+    any."""
 
     urls: Sequence[str]
     chain_id: int | None = None
-    code_hashes: Mapping[Address, Hash] = field(default_factory=dict)
+    code_hashes: Mapping[Address, Hash | None] = field(default_factory=dict)
     timeout: float = 10.0
     max_bytes: int = 32 * 1024 * 1024
     endpoints: list[Endpoint] = field(init=False)
@@ -172,7 +173,7 @@ class Rpc:
                 fault = (
                     fault or f"has no contract at 0x{address.hex()}: wrong address, or a chain that was reset"
                 )
-            elif keccak256(code) != expected:
+            elif expected is not None and keccak256(code) != expected:
                 fault = fault or f"has other code at 0x{address.hex()} than the coalition file says"
         if fault:
             self._rest(endpoint, fault, LONG_REST)

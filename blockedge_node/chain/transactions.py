@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from blockedge_node.core.hashing import keccak256
 from blockedge_node.core.ids import Address, Digest, Hash
@@ -55,6 +56,29 @@ def sign_transaction(key: bytes, chain_id: int, nonce: int, payload: Payload, fe
     return raw, keccak256(raw)
 
 
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What a raw transaction of ours says."""
+
+    chain_id: int
+    nonce: int
+    payload: Payload
+    fee: Fee
+
+
+def read_transaction(raw: bytes) -> Signed:
+    """The inverse of sign_transaction, for those that come back from disk. Raises ValueError."""
+    if raw[:1] != TYPE_2:
+        raise ValueError("not a type 2 transaction")
+    fields, rest = _read_rlp(raw[1:])
+    if rest or not isinstance(fields, list) or len(fields) != 12:
+        raise ValueError("not a signed type 2 transaction")
+    chain_id, nonce, tip, cap, gas, to, value, data, *_ = fields
+    number = [int.from_bytes(field, "big") for field in (chain_id, nonce, tip, cap, gas, value)]
+    payload = Payload(to=Address(to) if to else None, data=data, value=number[5], gas=number[4])
+    return Signed(number[0], number[1], payload, Fee(cap=number[3], tip=number[2]))
+
+
 def rlp(item: Rlp) -> bytes:
     """Recursive length prefix, the EVM's own serialisation (yellow paper, appendix B)."""
     if isinstance(item, int):
@@ -72,3 +96,26 @@ def _prefix(offset: int, length: int) -> bytes:
         return bytes([offset + length])
     size = length.to_bytes((length.bit_length() + 7) // 8, "big")
     return bytes([offset + 55 + len(size)]) + size
+
+
+def _read_rlp(raw: bytes) -> tuple[Any, bytes]:
+    """The first item and what follows it. Raises ValueError if the lengths do not fit."""
+    first = raw[0] if raw else 0
+    if first < 0x80:
+        return raw[:1], raw[1:]
+    is_list = first >= 0xC0
+    length = first - (0xC0 if is_list else 0x80)
+    start = 1
+    if length > 55:
+        start += length - 55
+        length = int.from_bytes(raw[1:start], "big")
+    body, rest = raw[start : start + length], raw[start + length :]
+    if len(body) != length:
+        raise ValueError("truncated")
+    if not is_list:
+        return body, rest
+    items = []
+    while body:
+        item, body = _read_rlp(body)
+        items.append(item)
+    return items, rest

@@ -2,17 +2,20 @@
 
     latest ──(CONF blocks)──▶ confirmed ──▶ logs by block hash ──▶ UnitBook ──▶ slots compared ──▶ HeadSeen
 
-- The confirmed head is `latest` − CONF. Near it, blocks are followed one by one through their parents' hashes and
+- The confirmed head is `latest` − CONF. Near it, blocks are followed one by one through their parents' hashes
+and
   their logs are asked for by block hash, so no reorg can mix two branches; far behind, logs come in ranges.
-- The last 256 (number, hash) are kept. If a block does not descend from the last one, everything above the common
+- The last 256 (number, hash) are kept. If a block does not descend from the last one, everything above the
+common
   ancestor is dropped and read again (docs/protocol.md §4).
-- The contract's slot is the truth: each head compares the slots of all open units with the views in one call, and
+- The contract's slot is the truth: each head compares the slots of all open units with the views in one call,
+and
   reads a unit's logs again if they differ. If they still differ, the endpoint is not believed.
 - A head that is lower than before on the same branch is an endpoint that lags: it is waited for.
 
-`Head.time` is the block's timestamp, exactly: a call whose window opens by time is due on a head past the opening
-(§3.3), and notBefore of an Award is the time of a block. "Now" for what peers send (expiry, freshness) is `now()`:
-that timestamp plus the wall time since the head arrived.
+`Head.time` is the block's timestamp, exactly: a call whose window opens by time is due on a head past the
+opening (§3.3), and notBefore of an Award is the time of a block. "Now" for what peers send (expiry,
+freshness) is `now()`: that timestamp plus the wall time since the head arrived.
 """
 
 from __future__ import annotations

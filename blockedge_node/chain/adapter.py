@@ -1,0 +1,230 @@
+"""ports.Chain on a real chain: one object that holds endpoint, watcher and sender together.
+
+chain = ChainAdapter(config, key, outbox) await chain.open()                                  # ChainError
+if chain or contract is not the coalition's await nursery.start(chain.run, engine.post)         # started
+once the first HeadSeen is handled await chain.send(Settle(…))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+
+from blockedge_node.chain.abi_codec import contract
+from blockedge_node.chain.blocks import Receipt, block_at
+from blockedge_node.chain.fees import FeePolicy
+from blockedge_node.chain.outbox import Outbox
+from blockedge_node.chain.reader import Reader
+from blockedge_node.chain.rpc import Ask, Rpc, RpcRefused
+from blockedge_node.chain.sender import Sender, SenderStatus
+from blockedge_node.chain.standings import Standings
+from blockedge_node.chain.watcher import Emit, Watcher
+from blockedge_node.core.actions import ChainAction
+from blockedge_node.core.events import CallMined
+from blockedge_node.core.hashing import Domain
+from blockedge_node.core.ids import Address, Hash, UnitId
+from blockedge_node.core.params import Params
+from blockedge_node.core.unit import Account, Head, Reputation, Standing
+from blockedge_node.wire.eip712 import address_of
+
+AUDIT_PART = 500  # accounts read in one go
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainConfig:
+    """A coalition as one member reaches it. `code_hash` None: the code is not compared, only its presence."""
+
+    urls: tuple[str, ...]
+    chain_id: int
+    contract: Address
+    code_hash: Hash | None = None
+    start: int = 0  # the deployment's block
+    conf: int = 2  # blocks
+    poll: float = 0.25  # seconds
+    timeout: float = 10.0  # seconds
+    gas_max: int = 500 * 10**9  # wei per gas
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainStatus:
+    head: Head | None  # confirmed; None until the log is read
+    latest: int  # newest block's number
+    age: float  # seconds since it arrived
+    problem: str  # why no head arrives; empty while they do
+    endpoints: tuple[tuple[str, str], ...]  # (host:port, what is wrong with it or "")
+    reorgs: int
+    open_units: int
+    sender: SenderStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """Invariant 1 (docs/protocol.md §11) at one block, in wei: free + locked + burned ≤ held."""
+
+    block: int
+    accounts: int
+    free: int
+    locked: int
+    burned: int
+    held: int
+
+    @property
+    def sound(self) -> bool:
+        return self.free + self.locked + self.burned <= self.held
+
+
+class ChainAdapter:
+    """See the module docstring."""
+
+    def __init__(
+        self,
+        config: ChainConfig,
+        key: bytes,
+        outbox: Outbox,
+        *,
+        keep: Callable[[], Collection[UnitId]] = frozenset,
+    ) -> None:
+        self.config = config
+        self.domain = Domain(config.chain_id, config.contract)
+        self.rpc = Rpc(
+            config.urls,
+            chain_id=config.chain_id,
+            code_hashes={config.contract: config.code_hash},
+            timeout=config.timeout,
+        )
+        self.reader = Reader(config.contract)
+        self.watcher = Watcher(
+            self.rpc,
+            self.reader,
+            address_of(key),
+            start=config.start,
+            conf=config.conf,
+            poll=config.poll,
+            keep=keep,
+        )
+        self.sender = Sender(
+            self.rpc,
+            self.watcher,
+            outbox,
+            key,
+            config.chain_id,
+            contract=config.contract,
+            fees=FeePolicy(gas_max=config.gas_max),
+        )
+        self.address = self.sender.address
+        self._standings = Standings(self._read_standing)
+
+    async def open(self) -> Params:
+        """Check chain and contract, and read the constants. Raises ChainError, Transient."""
+        await self.rpc.verify()
+        return await self.params()
+
+    async def run(self, emit: Emit, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Watch and send for ever. Started once the first HeadSeen has been handled by `emit`."""
+        try:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self.sender.run)
+                await nursery.start(self.watcher.run, emit)
+                task_status.started()
+        finally:
+            await self.rpc.aclose()
+
+    # ── ports.Chain ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def send(self, call: ChainAction) -> CallMined:
+        return await self.sender.send(call)
+
+    async def standing(self, who: Address) -> Standing | None:
+        """Raises Transient if the chain cannot be read."""
+        if who == self.address and self.watcher.head is not None:
+            return self.watcher.standing
+        return await self._standings.get(who)
+
+    # ── the wallet ───────────────────────────────────────────────────────────────────────────────────────
+
+    async def fund(self, amount: int) -> Receipt:
+        """Move `amount` wei from the account to its balance in the contract."""
+        return await self._call("fund", value=amount)
+
+    async def exit(self, amount: int) -> Receipt:
+        """Make `amount` wei of the balance withdrawable after UNBOND; 0 cancels."""
+        return await self._call("exit", amount)
+
+    async def withdraw(self) -> Receipt:
+        """Raises Rejected(NotExiting | TooEarly)."""
+        return await self._call("withdraw")
+
+    async def flush_burn(self) -> Receipt:
+        return await self._call("flushBurn")
+
+    async def _call(self, function: str, *args: Any, value: int = 0) -> Receipt:
+        return await self.sender.transact(function, contract("BlockEdge").call(function, *args), value)
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def account(self, who: Address) -> Account:
+        return await self.rpc.ask(self.reader.account(who))
+
+    async def reputation(self, who: Address) -> Reputation:
+        return await self.rpc.ask(self.reader.reputation(who))
+
+    async def gas_money(self, who: Address | None = None) -> int:
+        """Native balance in wei, of ourselves if nobody is named."""
+        return await self.rpc.ask(self.reader.ether(who or self.address))
+
+    async def params(self) -> Params:
+        return await self.rpc.ask(self.reader.params())
+
+    async def audit(self) -> Audit:
+        """Every bucket of the contract at the newest block, over all accounts that its events ever named."""
+        head = await self.rpc.ask(block_at("latest"))
+        burned, held = _answers(
+            await self.rpc.ask_all([self.reader.burned(head.hash), self.reader.ether(at=head.hash)])
+        )
+        everybody = sorted(self.watcher.addresses)
+        accounts: list[Account] = []
+        for i in range(0, len(everybody), AUDIT_PART):
+            asks = [self.reader.account(who, head.hash) for who in everybody[i : i + AUDIT_PART]]
+            accounts += _answers(await self.rpc.ask_all(asks))
+        return Audit(
+            block=head.number,
+            accounts=len(accounts),
+            free=sum(account.free for account in accounts),
+            locked=sum(account.locked for account in accounts),
+            burned=burned,
+            held=held,
+        )
+
+    def now(self) -> int:
+        """The chain's clock: head timestamp plus wall time since it arrived (docs/protocol.md §3.3)."""
+        return self.watcher.now()
+
+    def status(self) -> ChainStatus:
+        watcher = self.watcher
+        return ChainStatus(
+            head=watcher.head,
+            latest=watcher.latest.number if watcher.latest else 0,
+            age=watcher.age,
+            problem=watcher.problem,
+            endpoints=tuple((e.name, e.problem) for e in self.rpc.endpoints),
+            reorgs=watcher.reorgs,
+            open_units=len(watcher.book),
+            sender=self.sender.status(),
+        )
+
+    async def _read_standing(self, who: Address) -> Standing:
+        asks: list[Ask[Any]] = [self.reader.account(who), self.reader.reputation(who)]
+        account, reputation = _answers(await self.rpc.ask_all(asks))
+        return Standing(account=account, reputation=reputation)
+
+
+def _answers(answers: Iterable[Any]) -> list[Any]:
+    """Raises the first refusal among them."""
+    found = list(answers)
+    for answer in found:
+        if isinstance(answer, RpcRefused):
+            raise answer
+    return found

@@ -1,0 +1,112 @@
+"""What a call would do on the newest block, asked before any ether is spent on it.
+
+`eth_simulateV1` runs all waiting calls at once, one after the other, and shows their logs: only so does one
+see that an item would be skipped rather than revert (docs/protocol.md §3.4). Endpoints without it are asked
+eth_estimateGas, which sees reverts; a skip is then found in the receipt.
+
+The clock is the head's plus one second: the earliest that the next block can have. So a call whose window
+opens by time passes only on a head that has reached the opening (§3.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from blockedge_node.chain.blocks import Block
+from blockedge_node.chain.events import ReportClosed, Skipped, decode_log
+from blockedge_node.chain.reverts import explain, skip_reason
+from blockedge_node.chain.rpc import Ask, Rpc, RpcRefused, hex_of, octets, quantity
+from blockedge_node.chain.transactions import Payload
+from blockedge_node.core.ids import Address, UnitId
+from blockedge_node.errors import Rejected
+
+UNKNOWN_METHOD = {-32601, -32600, -32602, -32004}  # how endpoints say that they lack eth_simulateV1
+Logs = Sequence[tuple[Sequence[bytes], bytes]]  # (topics, data)
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """`gas` used if the call is good; else why it is not, in the contract's names."""
+
+    gas: int = 0
+    refused: Rejected | None = None
+
+
+class Simulator:
+    """Asks for forecasts, in the way that the endpoint understands."""
+
+    def __init__(self, rpc: Rpc, sender: Address) -> None:
+        self._rpc = rpc
+        self._sender = sender
+        self._shows_logs = True  # until an endpoint says that it does not know eth_simulateV1
+
+    @property
+    def sees_skips(self) -> bool:
+        return self._shows_logs
+
+    async def forecast(self, head: Block, calls: Sequence[tuple[Payload, UnitId | None]]) -> list[Forecast]:
+        """One forecast a call, in order, each on the state that those before it leave. Raises Transient."""
+        if self._shows_logs:
+            try:
+                return await self._rpc.ask(self._simulate(head, calls))
+            except RpcRefused as error:
+                if error.code not in UNKNOWN_METHOD:
+                    raise
+                self._shows_logs = False
+        asks = [
+            Ask("eth_estimateGas", (self._transaction(payload), "latest"), quantity) for payload, _ in calls
+        ]
+        return [
+            Forecast(refused=_refusal(a)) if isinstance(a, RpcRefused) else Forecast(gas=a)
+            for a in await self._rpc.ask_all(asks)
+        ]
+
+    def _simulate(self, head: Block, calls: Sequence[tuple[Payload, UnitId | None]]) -> Ask[list[Forecast]]:
+        block = {
+            "blockOverrides": {"time": hex(head.time + 1)},
+            "calls": [self._transaction(payload) for payload, _ in calls],
+        }
+        units = [unit for _, unit in calls]
+
+        def read(value: Any) -> list[Forecast]:
+            outcomes = value[0]["calls"]
+            if len(outcomes) != len(units):
+                raise ValueError(f"{len(outcomes)} outcomes for {len(units)} calls")
+            return [_forecast(o, unit) for o, unit in zip(outcomes, units, strict=True)]
+
+        return Ask("eth_simulateV1", ({"blockStateCalls": [block]}, {"blockHash": hex_of(head.hash)}), read)
+
+    def _transaction(self, payload: Payload) -> dict[str, str]:
+        fields = {"from": hex_of(self._sender), "data": hex_of(payload.data), "value": hex(payload.value)}
+        if payload.to is not None:
+            fields["to"] = hex_of(payload.to)
+        return fields
+
+
+def skipped_units(logs: Logs) -> dict[UnitId, str]:
+    """Units that a transaction skipped, with the reason. closeReports skips single reports: one that closed
+    any has done its work.
+    """
+    records = [decode_log(topics, data) for topics, data in logs]
+    closed = {record.unit for record in records if isinstance(record, ReportClosed)}
+    return {
+        record.unit: skip_reason(record.reason)
+        for record in records
+        if isinstance(record, Skipped) and record.unit not in closed
+    }
+
+
+def _forecast(outcome: Mapping[str, Any], unit: UnitId | None) -> Forecast:
+    if quantity(outcome["status"]) != 1:
+        return Forecast(refused=explain(octets(outcome["returnData"])))
+    logs = [([octets(topic, 32) for topic in e["topics"]], octets(e["data"])) for e in outcome["logs"]]
+    reason = skipped_units(logs).get(unit) if unit is not None else None
+    if reason is not None:
+        return Forecast(refused=Rejected(reason))
+    return Forecast(gas=quantity(outcome["gasUsed"]))
+
+
+def _refusal(error: RpcRefused) -> Rejected:
+    return explain(error.data) if error.data else Rejected("Reverted", error.message)
