@@ -1,0 +1,291 @@
+"""Children: one a run, ready before they are needed, gone when they should be, and never a result they spoiled."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from blockedge_node.core.job import ENGINE, Ending, PowJob, TrapCode, ending_of, exit_word
+from blockedge_node.core.merkle import root
+from blockedge_node.errors import Rejected, Transient
+from blockedge_node.executor import pool as pool_module
+from blockedge_node.executor import probe
+from blockedge_node.executor.bench import measure_async
+from blockedge_node.executor.frames import BadFrame, decode_reply
+from blockedge_node.executor.pool import COMMAND, ExecutorFault, Pool
+from blockedge_node.executor.pow import PowError, Search
+
+FOREVER = "(loop (br 0))"
+
+
+def children(of: int | None = None) -> set[int]:
+    """Process ids of the living or unreaped children of a process."""
+    parent = of or os.getpid()
+    listed = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    threads = Path(f"/proc/{parent}/task").iterdir()
+    return {int(pid) for pid in listed} | {
+        int(pid) for thread in threads for pid in (thread / "children").read_text().split()
+    }
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    with trio.fail_after(60):
+        while not condition():  # noqa: ASYNC110 (/proc sends no events)
+            await trio.sleep(0.01)
+
+
+def state(pid: int) -> str:
+    """R running, S asleep, Z dead and not reaped, X gone …"""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return "X"
+
+
+def cpu_ticks(pid: int) -> int:
+    return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))
+
+
+@pytest.fixture(autouse=True)
+def no_child_is_left() -> Any:
+    before = children()
+    yield
+    assert children() <= before
+
+
+async def test_a_run_in_a_child_gives_what_a_run_in_this_process_gives(pool: Pool, execute: Any) -> None:
+    outcome = await pool.run(probe.JOB, wall=60)
+    assert outcome.result == probe.RESULT == execute(probe.JOB).result
+    assert outcome.output == b"ok\n"
+    assert 0 < outcome.cpu_seconds < 60
+    await pool.self_test()
+
+
+async def test_traps_and_invalid_modules_are_outcomes(pool: Pool, make: Any) -> None:
+    trap = await pool.run(make("unreachable"), wall=60)
+    assert ending_of(trap.result.exit) == (Ending.TRAPPED, TrapCode.UNREACHABLE)
+    invalid = await pool.run(make(wasm=b"junk"), wall=60)
+    assert invalid.result.exit == exit_word(Ending.INVALID)
+
+
+async def test_a_check_compiles_and_runs_nothing(pool: Pool, make: Any) -> None:
+    assert await pool.check(make(FOREVER, fuel=1 << 62)) is None
+    assert "not a WebAssembly module" in str(await pool.check(make(wasm=b"junk")))
+    assert "65536 bytes" in str(await pool.check(make(argv=("x" * 70_000,))))
+
+
+async def test_another_engine_is_refused_not_guessed(pool: Pool) -> None:
+    with pytest.raises(Rejected, match="NO_ENGINE"):
+        await pool.run(replace(probe.JOB, engine=ENGINE.replace("be-det-0", "be-det-1")), wall=60)
+
+
+async def test_large_inputs_and_outputs_pass(pool: Pool, make: Any) -> None:
+    data = os.urandom(9 << 20)
+    loop = (
+        "(loop (i32.store (i32.const 0) (i32.const 64)) (i32.store (i32.const 4) (i32.const 1000000))"
+        "(drop (call $fd_read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 4)))"
+        "(drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))"
+        "(br_if 0 (i32.load (i32.const 4))))"
+    )
+    job = make(loop, imports="fd_read fd_write", memory="20", stdin=data, stdout_max=16 << 20)
+    outcome = await pool.run(job, wall=60)
+    assert outcome.output == data
+    assert outcome.result.output_root == root(data)
+
+
+async def test_at_most_slots_run_at_once(make: Any) -> None:
+    pool = Pool(slots=2)
+    async with trio.open_nursery() as nursery:
+        for _ in range(4):
+            nursery.start_soon(_never_mind, pool, make(FOREVER, fuel=1 << 62))
+        await until(lambda: len(children()) == 2)
+        for _ in range(20):
+            await trio.sleep(0.01)
+            assert len(children()) <= 2
+        nursery.cancel_scope.cancel()
+
+
+async def _never_mind(pool: Pool, job: Any) -> None:
+    await pool.run(job, wall=600)
+
+
+async def test_at_the_deadline_the_child_is_killed_and_there_is_no_outcome(make: Any) -> None:
+    pool = Pool(slots=1)
+    with pytest.raises(ExecutorFault, match=r"not done after 0\.5 s") as fault:
+        await pool.run(make(FOREVER, fuel=1 << 62), wall=0.5)
+    assert fault.value.reason == "timeout"
+    assert isinstance(fault.value, Transient)
+    assert children() == set()
+
+
+async def test_cancelling_a_run_kills_its_child(make: Any) -> None:
+    pool = Pool(slots=1)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_never_mind, pool, make(FOREVER, fuel=1 << 62))
+        await until(lambda: any(cpu_ticks(pid) > 30 for pid in children()))  # it is computing
+        nursery.cancel_scope.cancel()
+    assert children() == set()
+    assert (await pool.run(probe.JOB, wall=60)).result == probe.RESULT
+
+
+async def test_a_child_killed_in_the_middle_gives_no_outcome_and_the_next_run_works(make: Any) -> None:
+    pool = Pool(slots=1)
+
+    async def kill() -> None:
+        await until(lambda: any(cpu_ticks(pid) > 30 for pid in children()))
+        for pid in children():
+            os.kill(pid, signal.SIGKILL)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(kill)
+        with pytest.raises(ExecutorFault, match="killed by SIGKILL") as fault:
+            await pool.run(make(FOREVER, fuel=1 << 62), wall=600)
+    assert fault.value.reason == "died"
+    assert (await pool.run(probe.JOB, wall=60)).result == probe.RESULT
+
+
+async def test_a_native_stack_overflow_is_a_fault(pool: Pool, make: Any) -> None:
+    with pytest.raises(ExecutorFault) as fault:
+        await pool.run(make("(call $deep)", extra="(func $deep (call $deep))", fuel=10**10), wall=60)
+    assert fault.value.reason == "stack"
+
+
+async def test_the_limit_on_cpu_time_holds_without_the_pool() -> None:
+    """Whoever stops the pool's clock, say by suspending the node, does not get a free computer."""
+    search = Search(challenge=bytes(32), target=0, range_size=(1 << 64) - 1)
+    order = pool_module.Order(do="run", job=PowJob(data=search.encode(), shard=0), wall=0.01)
+    process = await trio.lowlevel.open_process(
+        COMMAND, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env={}
+    )
+    assert process.stdin is not None
+    await process.stdin.send_all(pool_module.frame(pool_module.encode_order(order)))
+    with trio.fail_after(120):
+        assert await process.wait() in (-signal.SIGXCPU, -signal.SIGKILL)
+
+
+async def test_spares_are_kept_used_and_replaced() -> None:
+    async with Pool(slots=1, warm=2) as pool:
+        await until(lambda: len(children()) == 2)
+        spares = children()
+        await pool.run(probe.JOB, wall=60)
+        await until(lambda: len(children()) == 2)
+        assert len(children() & spares) == 1
+    assert children() == set()
+
+
+async def test_a_dead_spare_is_noticed() -> None:
+    async with Pool(slots=1) as pool:
+        await until(lambda: len(children()) == 1)
+        (spare,) = children()
+        os.kill(spare, signal.SIGKILL)
+        await until(lambda: state(spare) == "Z")
+        assert (await pool.run(probe.JOB, wall=60)).result == probe.RESULT
+
+
+async def test_an_error_inside_of_the_pools_block_comes_out_as_it_is() -> None:
+    with pytest.raises(KeyError):
+        async with Pool(slots=1):
+            raise KeyError("mine")
+
+
+async def test_a_machine_that_cannot_start_children_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "COMMAND", ("/nonexistent/python",))
+    with pytest.raises(ExecutorFault) as fault:
+        await Pool(slots=1).run(probe.JOB, wall=60)
+    assert fault.value.reason == "spawn"
+
+
+@pytest.mark.parametrize(
+    ("script", "reason", "words"),
+    [
+        ("raise SystemExit('the library is broken')", "died", "the library is broken"),
+        ("import os; os.write(1, bytes([0, 0, 0, 3]) + b'abc'); os.read(0, 1)", "frame", "nonsense"),
+        (
+            "import os; os.write(1, bytes([255, 0, 0, 0])); os.read(0, 1 << 20); os.read(0, 1)",
+            "died",
+            "SIGKILL",
+        ),
+        ("import os; os.write(1, bytes([0, 0, 1, 0])); raise SystemExit(0)", "died", "code 0"),
+    ],
+)
+async def test_a_child_that_lies_or_breaks_is_a_fault(
+    monkeypatch: pytest.MonkeyPatch, script: str, reason: str, words: str
+) -> None:
+    monkeypatch.setattr(pool_module, "COMMAND", (sys.executable, "-I", "-c", script))
+    with pytest.raises(ExecutorFault, match=words) as fault:
+        await Pool(slots=1).run(probe.JOB, wall=60)
+    assert fault.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"\x00", b"\x80", b"\x82\x65value\x01", b"\x83\x66failed\x01\x02", b"\x9f\xff", b"\x81" * 50],
+)
+def test_replies_are_read_like_a_strangers(payload: bytes) -> None:
+    with pytest.raises(BadFrame):
+        decode_reply(payload)
+
+
+async def test_proof_of_work_runs_in_a_child_too(pool: Pool) -> None:
+    search = Search(challenge=bytes(32), target=1 << 246, range_size=20_000)
+    job = PowJob(data=search.encode(), shard=1)
+    outcome = await pool.run(job, wall=60)
+    assert (outcome.result.exit, outcome.result.fuel_used) == (0, 0)
+    assert outcome.result.memory_hash == bytes(32)
+    assert outcome.result.output_root == root(outcome.output)
+    assert search.wins(int.from_bytes(outcome.output, "big"))
+    assert await pool.refute(job, outcome.output, wall=60) is None
+    assert await pool.refute(job, b"", wall=60) == outcome.output
+    assert await pool.refute(job, b"12345678", wall=60) == b""
+
+
+async def test_a_search_that_makes_no_sense_is_refused_before_a_child_sees_it() -> None:
+    with pytest.raises(PowError):
+        await Pool(slots=1).run(PowJob(data=b"junk", shard=0), wall=60)
+
+
+async def test_children_end_with_the_node() -> None:
+    """A node that is killed outright leaves nobody computing."""
+    script = (
+        "import sys, trio; sys.path.insert(0, sys.argv[1])\n"
+        "from blockedge_node.executor.pool import Pool\n"
+        "from blockedge_node.executor.pow import Search\n"
+        "from blockedge_node.core.job import PowJob\n"
+        "search = Search(challenge=bytes(32), target=0, range_size=(1 << 64) - 1)\n"
+        "async def main():\n"
+        "    async with Pool(slots=1, warm=2) as pool:\n"
+        "        await pool.run(PowJob(data=search.encode(), shard=0), wall=600)\n"
+        "trio.run(main)\n"
+    )
+    node = await trio.lowlevel.open_process([sys.executable, "-c", script, COMMAND[-1]])
+    await until(lambda: len(children(node.pid)) == 3 and max(map(cpu_ticks, children(node.pid))) > 30)
+    orphans = children(node.pid)
+    node.kill()
+    await node.wait()
+    await until(lambda: all(state(pid) in "XZ" for pid in orphans))
+
+
+async def test_the_child_sees_nothing_of_the_nodes_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BLOCKEDGE_PASSWORD", "hunter2")
+    async with Pool(slots=1):
+        await until(lambda: len(children()) == 1)
+        (spare,) = children()
+        await until(lambda: b"executor.runner" in Path(f"/proc/{spare}/cmdline").read_bytes())
+        assert Path(f"/proc/{spare}/environ").read_bytes() == b""
+        assert os.readlink(f"/proc/{spare}/cwd") == "/"
+
+
+async def test_the_benchmark_measures() -> None:
+    figures = await measure_async(runs=2)
+    assert float(figures["warm_ms_median"]) > 0
+    assert float(figures["cold_ms_median"]) > 0
+    assert int(figures["pow_nonces_per_second"]) > 0
