@@ -72,7 +72,7 @@ def flaw(request: Request, params: Params) -> str | None:
     court = is_court(request.kind)
     faults = (
         (request.kind not in (Kind.POW, Kind.WASM), "unknown kind"),
-        (request.mode & ~(Mode.ONCHAIN | Mode.NO_DEMAND) != 0, "unknown mode bits"),
+        (request.mode > Mode.ONCHAIN | Mode.NO_DEMAND, "unknown mode bits"),
         (request.kind == Kind.POW and request.mode & Mode.NO_DEMAND != 0, "kind 1 always shows its output"),
         (request.shards == 0, "no shards"),
         (request.max_price == 0, "maxPrice is 0"),
