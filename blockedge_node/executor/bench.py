@@ -45,9 +45,9 @@ async def measure_async(runs: int = RUNS) -> dict[str, float | int | str]:
 
 
 def measure(runs: int = RUNS) -> dict[str, float | int | str]:
-    """Milliseconds from handing a trivial job (110 bytes of WASM, compiled each time) to the pool until its
-    outcome: with a spare child waiting (`warm`), without (`cold`), and the child's own CPU time;
-    proof-of-work speed."""
+    """Milliseconds from handing a trivial job (165 bytes of WASM, compiled each time) to the pool until its
+    outcome: with a spare child waiting (`warm`), without (`cold`), and the child's own CPU time for it; and the
+    speed of proof-of-work search. Pauses half a second before each warm run."""
 
     async def main() -> dict[str, float | int | str]:
         return await measure_async(runs)

@@ -18,8 +18,7 @@ WALL = 600.0  # s a shard: a person waits, no window does
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalRun:
-    """Every shard's outcome in shard order, and the merged output: None if a shard or the merging did not
-    end ok."""
+    """Every shard's outcome in shard order, and the merged output: None if a shard or the merging failed."""
 
     outcomes: tuple[Outcome, ...]
     output: bytes | None
@@ -35,8 +34,11 @@ async def run_local(
     slots: int = 2,
     wall: float = WALL,
 ) -> LocalRun:
-    """Run a program over its shards' inputs, `slots` at a time, and merge. Raises ManifestError,
-    ExecutorFault."""
+    """Run a program over its shards' inputs, `slots` at a time, and merge.
+
+    `wall` in seconds bounds each run. Raises ManifestError for what cannot be run, ExecutorFault when the
+    machine spoils a run.
+    """
     jobs = [
         manifest.job(wasm=wasm, stdin=stdin, shard=shard, shards=len(shards), files=files)
         for shard, stdin in enumerate(shards)
@@ -50,7 +52,10 @@ async def run_local(
             try:
                 outcomes[shard] = await pool.run(jobs[shard], wall=wall)
             except BlockEdgeError as failure:
-                failures.append(failure)
+                failures.append(
+                    failure
+                )  # raised below, outside of the nursery, which would wrap it in a group
+                nursery.cancel_scope.cancel()
 
         async with trio.open_nursery() as nursery:
             for shard in range(len(jobs)):
@@ -82,5 +87,15 @@ def local_run(
 
     async def main() -> LocalRun:
         return await run_local(manifest, wasm, shards, files=files, slots=slots)
+
+    return trio.run(main)
+
+
+def check(manifest: Manifest, wasm: bytes) -> str | None:
+    """Why no node would run this module under this manifest, or None; compiles it here, runs nothing."""
+    job = manifest.job(wasm=wasm, stdin=b"", shard=0, shards=1, files=dict.fromkeys(manifest.files, b""))
+
+    async def main() -> str | None:
+        return await Pool(warm=0).check(job)
 
     return trio.run(main)

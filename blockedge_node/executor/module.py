@@ -27,8 +27,7 @@ _REFERENCES = (0x70, 0x6F)  # funcref, externref
 
 
 class InvalidModule(Exception):
-    """These bytes are not a program of this engine; the text says why. A result, and the same on every
-    node."""
+    """These bytes are not a program of this engine, on any node; the text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

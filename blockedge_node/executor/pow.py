@@ -46,8 +46,7 @@ class Search:
 
     @classmethod
     def decode(cls, data: bytes) -> Search:
-        """The search in an ABI blob. Raises PowError; padding must be zero, as the contract's decoder
-        demands."""
+        """The search in an ABI blob. Raises PowError for what the contract's decoder refuses too."""
         if len(data) != 96:
             raise PowError(f"a search takes 96 bytes, not {len(data)}")
         challenge, target, size = data[:32], data[32:64], data[64:]

@@ -71,9 +71,11 @@ def _obey(engine: wasmtime.Engine, order: Order) -> Reply:
 
 
 def _confine(wall: float) -> None:
-    """Limits that hold even if a program breaks out of the engine. Memory has none: a limit near the
-    program's own would make memory.grow fail on one machine and not on another, which is a different
-    result."""
+    """Limits that hold even if a program breaks out of the engine.
+
+    Memory has none: a limit near the program's own would make memory.grow fail on one machine and not on
+    another, which is a different result.
+    """
     os.nice(NICE)
     try:
         with open("/proc/self/oom_score_adj", "w") as file:

@@ -319,8 +319,7 @@ class System:
         return self._put(pointers, f"<{len(starts)}I", *(start & 0xFFFFFFFF for start in starts))
 
     def _vectors(self, pointer: int, count: int) -> list[tuple[int, int]] | None:
-        """The (pointer, length) pairs of a read or write; None if there are too many or they exceed the
-        memory."""
+        """(pointer, length) pairs of a read or write; None if they are too many or exceed the memory together."""
         if count > MAX_IOVECS:
             return None
         raw = self.machine.read(pointer, 8 * count)

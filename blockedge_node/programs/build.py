@@ -32,8 +32,7 @@ def sources() -> list[Path]:
 
 
 def build(target: Path) -> None:
-    """Compile every guest into `target`. SystemExit if the compiler is missing, is another one, or
-    complains."""
+    """Compile every guest into `target`. SystemExit if the compiler is missing, another one, or complains."""
     if find_spec("ziglang") is None:
         sys.exit(f"the compiler is missing: pip install ziglang=={ZIG} (extra `guests`)")
     zig = [sys.executable, "-m", "ziglang"]

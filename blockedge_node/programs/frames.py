@@ -43,8 +43,7 @@ def encode(width: int, height: int, rgb: bytes) -> bytes:
 
 
 def pictures(data: bytes) -> Iterator[bytes]:
-    """The PPM pictures in `data`, each as its own bytes. Raises ConfigError where the guest would exit with
-    2."""
+    """The PPM pictures in `data`, each as its own bytes. Raises ConfigError for anything else in between."""
     at = 0
     while at < len(data):
         end = at + _extent(data, at)[0]

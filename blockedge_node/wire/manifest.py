@@ -210,8 +210,7 @@ class Manifest:
         )
 
     def merged(self, outputs: Sequence[bytes]) -> bytes | None:
-        """The task's output from its shards' outputs in shard order, or None where `merge_job` has to make
-        it."""
+        """The task's output from its shards' outputs in shard order; None where `merge_job` has to make it."""
         if self.merge == "concat":
             return b"".join(outputs)
         if self.merge == "first":

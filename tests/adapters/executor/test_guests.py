@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from blockedge_node import programs
 from blockedge_node.core.job import Ending, Outcome, exit_word
 from blockedge_node.core.merkle import root
 from blockedge_node.errors import ConfigError
-from blockedge_node.executor.local import local_run, run_local
+from blockedge_node.executor.local import check, local_run, run_local
 from blockedge_node.programs import build, csvstats, frames
 from blockedge_node.wire.manifest import Manifest
 
@@ -316,3 +317,11 @@ def test_fuel_estimates_are_near_and_enough(run: Any, tiles: Sequence[bytes], me
     for name, data in (("frames", b"".join(tiles)), ("csvstats", measurements)):
         used = run(name, data).result.fuel_used
         assert used < programs.guest(name).fuel(len(data)) < 6 * used
+
+
+def test_a_program_is_checked_before_it_is_offered() -> None:
+    guest = programs.guest("frames")
+    manifest = guest.manifest([b""])
+    assert check(manifest, guest.wasm()) is None
+    assert "not a WebAssembly module" in str(check(manifest, b"\x7fELF"))
+    assert "manifest allows 65536" in str(check(replace(manifest, memory=1 << 16), guest.wasm()))

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import wasmtime
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from blockedge_node.core.ids import ZERO_HASH, TaskId
 from blockedge_node.core.job import Ending, Outcome, TrapCode, exit_word
 from blockedge_node.core.merkle import root
 from blockedge_node.core.task import Result
-from blockedge_node.executor import probe
+from blockedge_node.executor import probe, runtime
 from blockedge_node.executor.runtime import Fault
 
 SAY_OK = '(data (i32.const 0) "\\08\\00\\00\\00\\03\\00\\00\\00ok\\n")'
@@ -370,3 +373,19 @@ def test_data_segments_cost_the_same_with_and_without_pages_of_their_own(execute
     # With copy-on-write initialisation a segment would be free on some systems and charged for on others.
     outcome = execute(make(extra='(data (i32.const 0) "\\01\\02\\03\\04\\05")'))
     assert outcome.result.fuel_used == 8
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(st.tuples(st.integers(8, len(probe.MODULE) - 1), st.integers(1, 255)), min_size=1, max_size=4)
+)
+def test_a_damaged_module_ends_like_any_other(
+    engine: wasmtime.Engine, big_stack: ThreadPoolExecutor, flips: list[tuple[int, int]]
+) -> None:
+    damaged = bytearray(probe.MODULE)
+    for at, flip in flips:
+        damaged[at] ^= flip
+    job = replace(probe.JOB, wasm=bytes(damaged))
+    first, second = (big_stack.submit(runtime.run, engine, job).result() for _ in range(2))
+    assert first.result == second.result
+    assert first.result.exit >> 16 in list(Ending)
