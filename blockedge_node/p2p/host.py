@@ -17,11 +17,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
+from weakref import WeakSet
 
 import structlog
 import trio
 from libp2p import new_host
-from libp2p.abc import IHost
+from libp2p.abc import IHost, INetConn, INetStream, INetwork, INotifee
 from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.crypto.x25519 import create_new_key_pair as create_new_x25519_key_pair
 from libp2p.custom_types import TProtocol
@@ -54,6 +55,32 @@ class HostDied(Exception):
 
 
 OnFault = Callable[[ID, str], None]
+
+
+class Notifee(INotifee):
+    """libp2p's connection events; subclasses take what they need."""
+
+    async def connected(self, network: INetwork, conn: INetConn) -> None: ...
+
+    async def disconnected(self, network: INetwork, conn: INetConn) -> None: ...
+
+    async def opened_stream(self, network: INetwork, stream: INetStream) -> None: ...
+
+    async def closed_stream(self, network: INetwork, stream: INetStream) -> None: ...
+
+    async def listen(self, network: INetwork, multiaddr: Multiaddr) -> None: ...
+
+    async def listen_close(self, network: INetwork, multiaddr: Multiaddr) -> None: ...
+
+
+class Sockets(Notifee):
+    """Every connection there was. libp2p forgets one that is closing when it is cancelled, but not its socket."""
+
+    def __init__(self) -> None:
+        self.open: WeakSet[Any] = WeakSet()
+
+    async def connected(self, network: INetwork, conn: INetConn) -> None:
+        self.open.add(conn.muxed_conn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +178,7 @@ def _build(seed: bytes, listen: Sequence[Multiaddr], topics: Sequence[str], sett
         connection_config=ConnectionConfig(
             max_connections=limit,
             high_watermark=limit,
-            low_watermark=0,  # no AutoConnector: peers.py dials
+            low_watermark=0,
             min_connections=0,
             grace_period=5,
             dial_timeout=settings.dial_timeout,
@@ -180,10 +207,16 @@ def _build(seed: bytes, listen: Sequence[Multiaddr], topics: Sequence[str], sett
         max_subscriptions_per_rpc=16,
         max_subscriptions_per_peer=8,
     )
+    swarm: Any = host.get_network()
+    swarm.auto_connector.maybe_connect = _dial_nobody
     # Message ids are (origin, counter). The counter starts at int(time()), so a node that was faster than one
     # message a second repeats ids after a restart and is mute until it has caught up.
     pubsub.counter = time.time_ns()
     return Link(host, pubsub, router)
+
+
+async def _dial_nobody() -> None:
+    """In place of libp2p's AutoConnector, which dials whatever address it ever heard, bans and all."""
 
 
 @asynccontextmanager
@@ -202,7 +235,8 @@ async def run_host(
     """
     link = _build(seed, listen, topics, settings)
     prepare(link)
-    swarm = link.swarm
+    swarm, sockets = link.swarm, Sockets()
+    swarm.register_notifee(sockets)
     try:
         async with (
             background_trio_service(link.router) as router,
@@ -218,10 +252,10 @@ async def run_host(
                 try:
                     yield link
                 finally:
-                    await _close(link)
+                    await _close(link, sockets)
                     nursery.cancel_scope.cancel()
     finally:
-        await _close(link)
+        await _close(link, sockets)
 
 
 async def _until_it_ends(name: str, manager: Any) -> None:
@@ -241,7 +275,7 @@ async def _sweep(link: Link) -> None:
             link.router.recent_message_deliveries.clear()
 
 
-async def _close(link: Link) -> None:
+async def _close(link: Link, sockets: Sockets) -> None:
     """Listeners, then connections, all at once: libp2p takes 0.1 s a connection, one after the other."""
     swarm = link.swarm
 
@@ -255,3 +289,6 @@ async def _close(link: Link) -> None:
                 nursery.start_soon(quietly, listener.close)
             for connection in swarm.get_connections():
                 nursery.start_soon(quietly, connection.close)
+        async with trio.open_nursery() as nursery:
+            for muxed in list(sockets.open):
+                nursery.start_soon(quietly, muxed.secured_conn.close)

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import structlog
 import trio
+from google.protobuf.message import DecodeError
 from libp2p.host.basic_host import BasicHost
 from libp2p.io.exceptions import IOException
 from libp2p.network.connection.exceptions import RawConnError
@@ -45,6 +46,9 @@ BROKEN: Final = (
     SwarmException,
     OSError,
 )
+
+# What only the bytes of a peer can cause. Other exceptions may be our own bug, for which nobody is banned.
+MALFORMED: Final = (DecodeError, ValueError)
 
 _applied = False
 
@@ -111,14 +115,20 @@ def _guard_streams(handle: Callable[..., Awaitable[None]]) -> Any:
         except Exception as error:
             peer = stream.muxed_conn.peer_id
             log.warning("stream handler failed", peer=str(peer), error=repr(error))
-            if (on_fault := getattr(self, "on_fault", None)) is not None:
-                on_fault(peer, repr(error))
+            _tell(self, peer, error)
         else:
             return
         with suppress(Exception):
             await stream.reset()
 
     return guarded
+
+
+def _tell(host: Any, peer: Any, error: Exception) -> None:
+    """Report a peer whose bytes cannot be read to the host's owner (Link.tell_faults)."""
+    on_fault = getattr(host, "on_fault", None)
+    if on_fault is not None and isinstance(error, MALFORMED):
+        on_fault(peer, repr(error))
 
 
 def _guard_identify(identify: Callable[..., Awaitable[None]]) -> Any:
@@ -142,8 +152,7 @@ def _guard_message(push: Callable[..., Awaitable[None]]) -> Any:
             await push(self, msg_forwarder, msg)
         except Exception as error:
             log.warning("gossip message dropped", peer=str(msg_forwarder), error=repr(error))
-            if (on_fault := getattr(self.host, "on_fault", None)) is not None:
-                on_fault(msg_forwarder, repr(error))
+            _tell(self.host, msg_forwarder, error)
 
     return guarded
 

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import structlog
 import trio
-from libp2p.abc import INetConn, INetStream, INetwork, INotifee
+from libp2p.abc import INetConn, INetwork
 from libp2p.peer.envelope import consume_envelope
 from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import PeerInfo
@@ -29,7 +29,7 @@ from libp2p.peer.peerstore import _peer_record_signer_matches
 from multiaddr import Multiaddr
 
 from blockedge_node.errors import PeerError, Transient
-from blockedge_node.p2p.host import Link, parse_peer
+from blockedge_node.p2p.host import Link, Notifee, parse_peer
 from blockedge_node.p2p.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ ADDRESSES_MAX: Final = 4  # of one peer: a record is no list of strangers to kno
 RECORD_MAX: Final = 2048  # bytes of a signed record
 RECORDS_PER_ANSWER: Final = 32
 BACK_AFTER: Final = 1.5  # seconds the peer with the higher id waits, so that two that meet do not both dial
-UNBAN_EVERY: Final = 1.0
+UNBAN_EVERY: Final = 1.0  # seconds
 
 
 @dataclass(slots=True)
@@ -298,10 +298,12 @@ class Peers:
             self._link.pubsub.blacklisted_peers.discard(peer)
 
     def is_banned(self, peer: ID) -> bool:
-        return peer in self.bans and self.bans[peer][0] > trio.current_time()
+        """Until the ban is lifted, here and in pubsub at the same moment, up to UNBAN_EVERY late."""
+        return peer in self.bans
 
     def _lift_bans(self) -> None:
-        for peer in [p for p in self.bans if not self.is_banned(p)]:
+        now = trio.current_time()
+        for peer in [p for p, (until, _) in self.bans.items() if until <= now]:
             self.unban(peer)
 
     def _forget_tallies(self) -> None:
@@ -343,7 +345,7 @@ class Peers:
         )
 
 
-class PeersNotifee(INotifee):
+class PeersNotifee(Notifee):
     """libp2p's events, passed to Peers."""
 
     def __init__(self, peers: Peers) -> None:
@@ -356,14 +358,6 @@ class PeersNotifee(INotifee):
         peer = conn.muxed_conn.peer_id
         if not self._peers.is_connected(peer):
             self._peers.tally(peer).since = 0.0
-
-    async def opened_stream(self, network: INetwork, stream: INetStream) -> None: ...
-
-    async def closed_stream(self, network: INetwork, stream: INetStream) -> None: ...
-
-    async def listen(self, network: INetwork, multiaddr: Multiaddr) -> None: ...
-
-    async def listen_close(self, network: INetwork, multiaddr: Multiaddr) -> None: ...
 
 
 def _bare(address: Multiaddr, peer: ID) -> Multiaddr:

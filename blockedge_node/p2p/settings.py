@@ -34,7 +34,7 @@ class Settings:
     card_lifetime: int = 3600
 
     # Bad peers.
-    ban_at: float = 100.0  # fault points; one invalid message is 20, one bad chunk 50
+    ban_at: float = 90.0  # fault points: an invalid message is 20, false content 50, so five or two in a row
     fault_decay: float = 1.0  # points forgiven a second
     ban_seconds: float = 600.0
 

@@ -156,6 +156,7 @@ class Exchanges:
         self._directory, self._standing, self._emit, self._link = directory, standing, emit, link
         self._waiting = Waiting(settings.waiting_streams)
         self._rates = Buckets(settings.exchanges, trio.current_time)
+        self._asking: set[ID] = set()
 
     def prepare(self, link: Link, server: Server) -> None:
         server.serve(link, AWARD, self._serve_award, self._settings.waiting_per_peer)
@@ -245,6 +246,15 @@ class Exchanges:
 
     async def keep_asking(self, peer: ID) -> None:
         """Ask a newly connected peer for its peers, several times at first, until it is gone."""
+        if peer in self._asking:
+            return
+        self._asking.add(peer)
+        try:
+            await self._keep_asking(peer)
+        finally:
+            self._asking.discard(peer)
+
+    async def _keep_asking(self, peer: ID) -> None:
         for pause in chain(ASK_AT, repeat(self._settings.exchange_every)):
             await trio.sleep(pause * random.uniform(0.8, 1.2))
             if not self._peers.is_connected(peer):
