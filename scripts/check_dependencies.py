@@ -77,6 +77,8 @@ def imported(*folders: str) -> dict[str, Path]:
                 elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                     names = [node.module]
                 for name in names:
+                    if (path.parent / f"{name}.py").exists():
+                        continue  # a script's neighbour
                     found.setdefault(name.partition(".")[0], path.relative_to(ROOT))
     own = {PACKAGE, "tests", "scripts"}
     return {name: path for name, path in found.items() if name not in sys.stdlib_module_names | own}
