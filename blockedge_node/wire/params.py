@@ -32,7 +32,7 @@ def load_params(source: str | bytes | Mapping[str, Any]) -> Params:
 
 
 def dump_params(params: Params) -> dict[str, int | str]:
-    """The inverse, under the contract's names; what exceeds 2^53 as decimal strings, addresses as 0x-hex."""
+    """The inverse, under the contract's names; what exceeds 32 bits as decimal strings, addresses as 0x-hex."""
     return {_camel(f.name): _plain(getattr(params, f.name)) for f in fields(params)}
 
 
@@ -77,4 +77,4 @@ def _camel(name: str) -> str:
 def _plain(value: int | bytes) -> int | str:
     if isinstance(value, bytes):
         return "0x" + value.hex()
-    return value if value < 1 << 53 else str(value)
+    return value if value < 1 << 32 else str(value)
