@@ -136,6 +136,10 @@ class UnitBook:
             if entry.changed > head - SHOWN or not closed(entry.view) or unit in keep
         )
 
+    def all_views(self) -> tuple[UnitView, ...]:
+        """Every unit still in the book, closed ones too; oldest award first."""
+        return tuple(entry.view for entry in self._units.values())
+
     def unsettled(self) -> dict[UnitId, Slot]:
         """The slots that the contract must show for all units that can still change or have just ended."""
         return {unit: entry.slot for unit, entry in self._units.items() if not closed(entry.view)}

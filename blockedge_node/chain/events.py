@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 from blockedge_node.chain.abi_codec import contract
@@ -127,7 +127,8 @@ def decode_log(topics: Sequence[bytes], data: bytes) -> Record | None:
 
 
 def _struct(cls: type[S], values: tuple[Any, ...]) -> S:
-    return cls(**dict(zip(cls.__dataclass_fields__, values, strict=True)))  # type: ignore[attr-defined]
+    names = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+    return cls(**dict(zip(names, values, strict=True)))
 
 
 _MAKERS: dict[str, Callable[..., Record]] = {

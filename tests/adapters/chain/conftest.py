@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,14 +69,10 @@ class Anvil:
 
     def __init__(self, *options: str) -> None:
         command = [str(ANVIL), "--port", "0", "--hardfork", "prague", "--accounts", "1", "--no-mining"]
-        self._process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if match := re.match(r"Listening on (\S+)", line):
-                self.url = f"http://{match[1]}"
-                break
-        else:
-            raise AssertionError("anvil did not start")
+        # A file, not a pipe: anvil logs every call, and nobody drains a pipe.
+        self._log = tempfile.NamedTemporaryFile(prefix="anvil-", suffix=".log")  # noqa: SIM115
+        self._process = subprocess.Popen([*command, *options], stdout=self._log)
+        self.url = f"http://{self._listening()}"
         self._client = httpx.Client(timeout=20)
 
     def rpc(self, method: str, *params: Any) -> Any:
@@ -97,8 +95,15 @@ class Anvil:
         self._client.close()
         self._process.terminate()
         self._process.wait(10)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+        self._log.close()
+
+    def _listening(self) -> str:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and self._process.poll() is None:
+            if match := re.search(r"Listening on (\S+)", Path(self._log.name).read_text()):
+                return match[1]
+            time.sleep(0.01)
+        raise AssertionError(f"anvil did not start: {Path(self._log.name).read_text()}")
 
 
 @pytest.fixture(scope="session")
