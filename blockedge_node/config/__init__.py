@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from blockedge_node.config.amounts import parse_hex, parse_wei
 from blockedge_node.config.loading import (
+    MAX_SOCKET_PATH,
     Config,
     config_home,
     devnet_home,
@@ -26,6 +27,7 @@ from blockedge_node.config.loading import (
 from blockedge_node.config.schema import Coalition, Settings
 
 __all__ = [
+    "MAX_SOCKET_PATH",
     "Coalition",
     "Config",
     "Settings",

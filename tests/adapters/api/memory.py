@@ -210,7 +210,21 @@ class MemoryBackend:
             models.Note(code="request.published", subject=TASK, at=1_700_000_000.0, fields={"shards": 1}),
             models.Note(code="something.new", subject=TASK, fields={"figure": 3}),
         )
-        return models.Story(id=found.id, kind=found.kind, job=job, tasks=job.tasks, notes=notes)
+        bid = models.ScoredBid(
+            unit=job.tasks[0].units[0].id,
+            shard=0,
+            worker=OTHER,
+            price=10**14,
+            deposit=2 * 10**15,
+            delay=10,
+            rep=140_000,
+            score=600_000,
+            score_price=400_000,
+            score_delay=165_000,
+            score_rep=35_000,
+            outcome="won",
+        )
+        return models.Story(id=found.id, kind=found.kind, job=job, tasks=job.tasks, bids=(bid,), notes=notes)
 
     async def find(self, prefix: str) -> Sequence[models.Found]:
         known = [models.Found(kind="job", id=job_id, job=job_id) for job_id in self.done]

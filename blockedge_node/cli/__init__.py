@@ -1,0 +1,1 @@
+"""The `blockedge` command: one file a noun, over the daemon's unix socket."""

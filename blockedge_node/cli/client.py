@@ -1,0 +1,118 @@
+"""HTTP to the daemon: over its unix socket, or TCP with the token. httpx is imported when first needed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from blockedge_node.cli.failures import Failed, TimedOut, of_problem
+from blockedge_node.errors import BlockEdgeError, Unreachable
+
+if TYPE_CHECKING:
+    import httpx
+
+ANSWER = 30.0  # seconds for an ordinary answer
+CHAIN_ANSWER = 180.0  # for one that waits until a transaction is confirmed
+
+
+class Client:
+    """Calls of one command. `target` is a socket's path or an http URL; `timeout` in seconds or None."""
+
+    def __init__(self, target: str, *, token: str = "", timeout: float | None = None) -> None:
+        import httpx
+
+        self.target = target
+        self._timeout = timeout
+        self._httpx = httpx
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        if target.startswith(("http://", "https://")):
+            self._http = httpx.Client(base_url=target, headers=headers)
+        else:
+            transport = httpx.HTTPTransport(uds=target)
+            self._http = httpx.Client(transport=transport, base_url="http://blockedge", headers=headers)
+
+    def get(self, path: str, **params: Any) -> Any:
+        return self._call("GET", path, params=params).json()
+
+    def post(
+        self, path: str, body: Any = None, *, wait: float = ANSWER, headers: Mapping[str, str] | None = None
+    ) -> Any:
+        return self._call("POST", path, json=body, wait=wait, headers=headers).json()
+
+    def delete(self, path: str) -> Any:
+        return self._call("DELETE", path).json()
+
+    def upload(self, data: bytes | Path) -> str:
+        """Store a blob; a file is streamed. Returns its root."""
+        if isinstance(data, Path):
+            with data.open("rb") as file:
+                answer = self._call("POST", "/api/v1/blobs", content=file, wait=CHAIN_ANSWER)
+        else:
+            answer = self._call("POST", "/api/v1/blobs", content=data, wait=CHAIN_ANSWER)
+        return str(answer.json()["root"])
+
+    def download(self, path: str, **params: Any) -> Iterator[bytes]:
+        """The body in chunks. Raises like every other call, before the first chunk."""
+        with (
+            self._translated(),
+            self._http.stream("GET", path, params=params, timeout=self._limit(ANSWER)) as answer,
+        ):
+            if answer.status_code >= 400:
+                answer.read()
+                self._check(answer)
+            yield from answer.iter_bytes()
+
+    def _call(self, method: str, path: str, *, wait: float = ANSWER, **request: Any) -> httpx.Response:
+        with self._translated():
+            answer = self._http.request(method, path, timeout=self._limit(wait), **request)
+        self._check(answer)
+        return answer
+
+    def _limit(self, wait: float) -> float:
+        return wait if self._timeout is None else self._timeout
+
+    def _translated(self) -> _Translated:
+        return _Translated(self._httpx, self.target)
+
+    @staticmethod
+    def _check(answer: httpx.Response) -> None:
+        if answer.status_code < 400:
+            return
+        try:
+            problem = answer.json()
+        except ValueError:
+            raise Failed(f"http-{answer.status_code}", f"the node answered {answer.status_code}") from None
+        raise of_problem(problem)
+
+
+class _Translated:
+    """httpx's errors as ours: a sentence and an exit code."""
+
+    def __init__(self, httpx_module: Any, target: str) -> None:
+        self._httpx = httpx_module
+        self._target = target
+        self._since = time.monotonic()
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        translated = None if error is None else self._translate(error)
+        if translated is not None:
+            raise translated from None
+
+    def _translate(self, error: BaseException) -> BlockEdgeError | None:
+        if isinstance(error, self._httpx.ConnectError | self._httpx.ConnectTimeout):
+            return Unreachable(
+                f"no daemon answers at {self._target}: start one with `blockedge-node run`, or point --api at it"
+            )
+        if isinstance(error, self._httpx.TimeoutException):
+            waited = time.monotonic() - self._since
+            return TimedOut(
+                f"the daemon at {self._target} did not answer within {waited:.0f} s: see --timeout"
+            )
+        if isinstance(error, self._httpx.TransportError | self._httpx.InvalidURL):
+            return Unreachable(f"the daemon at {self._target} broke off: {error or type(error).__name__}")
+        return None

@@ -1,0 +1,266 @@
+"""From what the user typed to a job's parts, checked: program, limits, one input a shard.
+
+Each refusal is one sentence and ends the command with exit code 2, before anything leaves this machine.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from blockedge_node.core.job import MAX_SHARDS, MAX_STDIN, MAX_WASM
+from blockedge_node.errors import ConfigError
+
+MAGIC = b"\0asm\x01\0\0\0"
+MERGES = ("concat", "first", "program")
+DEFAULT_SHARDS = 4  # where the input allows it
+DEFAULT_FUEL = 10**9
+FUEL_MARGIN = 1.25  # over a dry run: other shards may take a little more than the largest
+DRY_RUN_FUEL = 10**11
+FUEL_PER_NONCE = 1000  # docs/protocol.md §3.3
+PICTURES = frozenset(".jpg .jpeg .png .webp .bmp .tif .tiff".split())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The arguments of `task submit` that decide what is run."""
+
+    program: str
+    inputs: list[Path]
+    shards: int | None
+    split: str = "even"
+    arguments: Sequence[str] | None = None
+    merge: str | None = None
+    fuel: str | None = None
+    challenge: str | None = None
+    bits: int = 20
+    range: int = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What goes to the daemon. `inputs`: one a shard, for pow the one data blob; fuel a unit."""
+
+    kind: str
+    inputs: list[bytes]
+    shards: int
+    fuel: int
+    label: str
+    module: bytes | None = None
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+
+
+def prepare(wanted: Wanted) -> Work:
+    """Raises ConfigError for whatever is wrong with the program or its inputs."""
+    from blockedge_node.programs import names
+
+    if wanted.program == "pow":
+        return _search(wanted)
+    if wanted.program in names() and not Path(wanted.program).is_file():
+        return _guest(wanted)
+    return _module(wanted)
+
+
+def _search(wanted: Wanted) -> Work:
+    from blockedge_node.executor.pow import NONCES, Search
+
+    if wanted.inputs:
+        raise ConfigError("pow takes no --input: say --challenge, --bits, --range and --shards")
+    shards = wanted.shards or DEFAULT_SHARDS
+    if shards * wanted.range > NONCES:
+        raise ConfigError(f"{shards} shards of {wanted.range} nonces do not fit into 64 bits: lower --range")
+    try:
+        raw = (
+            bytes.fromhex(wanted.challenge.removeprefix("0x"))
+            if wanted.challenge
+            else secrets.token_bytes(32)
+        )
+    except ValueError:
+        raw = b""
+    if len(raw) != 32:
+        raise ConfigError(f"--challenge takes 32 bytes of hex, got {wanted.challenge!r}")
+    target = min(1 << (256 - wanted.bits), (1 << 256) - 1)
+    data = Search(challenge=raw, target=target, range_size=wanted.range).encode()
+    return Work(kind="pow", inputs=[data], shards=shards, fuel=FUEL_PER_NONCE * wanted.range, label="pow")
+
+
+def _guest(wanted: Wanted) -> Work:
+    from blockedge_node.programs import guest
+
+    found = guest(wanted.program)
+    if not wanted.inputs:
+        raise ConfigError(f"{found.name} needs an input: --input FILE or a directory")
+    if wanted.arguments or wanted.merge:
+        raise ConfigError(
+            f"{found.name} brings its own arguments and merge: --arg and --merge are for .wasm files"
+        )
+    files = files_of(wanted.inputs)
+    data = b"".join(_picture(path) if found.name == "frames" else read(path) for path in files)
+    pieces = _cut(found, data, wanted.shards)
+    _check_sizes(pieces)
+    fuel = found.fuel(max(map(len, pieces))) if wanted.fuel in (None, "auto") else _fuel(wanted.fuel)
+    return Work(
+        kind="wasm",
+        inputs=pieces,
+        shards=len(pieces),
+        fuel=fuel,
+        label=found.name,
+        manifest={"name": found.name},
+    )
+
+
+def _cut(found: Any, data: bytes, shards: int | None) -> list[bytes]:
+    """The guest's own cut; without --shards, as many as the input allows, up to a few."""
+    if shards is not None:
+        return list(found.split(data, shards))
+    for count in range(DEFAULT_SHARDS, 1, -1):
+        try:
+            return list(found.split(data, count))
+        except ConfigError:
+            continue
+    return list(found.split(data, 1))
+
+
+def _module(wanted: Wanted) -> Work:
+    from blockedge_node.programs import names
+
+    path = Path(wanted.program)
+    if not path.exists() and path.suffix != ".wasm" and "/" not in wanted.program:
+        known = ", ".join((*names(), "pow"))
+        raise ConfigError(f"there is no program {wanted.program!r}: name one of {known}, or a .wasm file")
+    module = read(path, MAX_WASM, "a program")
+    if not module.startswith(MAGIC):
+        text = "it is WebAssembly text: compile it with wat2wasm" if module.lstrip()[:1] == b"(" else (
+            "it does not begin with \\0asm and version 1"
+        )  # fmt: skip
+        raise ConfigError(f"{path} is not a WebAssembly module: {text}")
+    if wanted.merge is not None and wanted.merge not in MERGES:
+        raise ConfigError(f"--merge is one of {', '.join(MERGES)}, not {wanted.merge!r}")
+    pieces = pieces_of([read(file) for file in files_of(wanted.inputs)], wanted.shards, wanted.split)
+    _check_sizes(pieces)
+    argv = [path.stem, *(wanted.arguments or ())]
+    fuel = _measured(module, argv, pieces) if wanted.fuel == "auto" else _fuel(wanted.fuel)
+    return Work(
+        kind="wasm",
+        inputs=pieces,
+        shards=len(pieces),
+        fuel=fuel,
+        label=path.name,
+        module=module,
+        manifest={"argv": argv, "merge": wanted.merge or "concat"},
+    )
+
+
+def pieces_of(inputs: list[bytes], shards: int | None, how: str) -> list[bytes]:
+    """One input a shard. Several files are one shard each; one file is cut as `how` says; none is empty input.
+
+    Raises ConfigError if the numbers do not fit.
+    """
+    if how not in ("even", "lines", "same"):
+        raise ConfigError(f"--split is one of even, lines or same, not {how!r}")
+    if len(inputs) > 1:
+        if shards not in (None, len(inputs)):
+            raise ConfigError(
+                f"{len(inputs)} inputs make {len(inputs)} shards, not {shards}: leave --shards out"
+            )
+        return inputs
+    count = shards or 1
+    data = inputs[0] if inputs else b""
+    if count == 1 or how == "same" or not inputs:
+        return [data] * count
+    edges = [len(data) * i // count for i in range(count + 1)]
+    if how == "lines":
+        edges[1:-1] = [data.find(b"\n", max(0, edge - 1)) + 1 or len(data) for edge in edges[1:-1]]
+    pieces = [data[a:b] for a, b in pairwise(edges)]
+    if not all(pieces):
+        raise ConfigError(
+            f"the input has too few {'lines' if how == 'lines' else 'bytes'} for {count} shards"
+        )
+    return pieces
+
+
+def files_of(paths: Iterable[Path]) -> list[Path]:
+    """Files as given, directories as the files in them by name. Raises ConfigError if one is not there."""
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(
+                entry for entry in path.iterdir() if entry.is_file() and not entry.name.startswith(".")
+            )
+            if not inside:
+                raise ConfigError(f"the directory {path} holds no files")
+            files += inside
+        else:
+            files.append(path)
+    return files
+
+
+def read(path: Path, limit: int = MAX_STDIN * MAX_SHARDS, what: str = "an input") -> bytes:
+    """A file's bytes. Raises ConfigError if it cannot be read or is over the limit."""
+    try:
+        if path.is_dir():
+            raise ConfigError(f"{path} is a directory, {what} is a file")
+        found = path.stat().st_size
+        if found > limit:
+            raise ConfigError(f"{path} has {found} bytes; {what} may have {limit} at most")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ConfigError(f"there is no file {path}") from None
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def _picture(path: Path) -> bytes:
+    """PPM as it is; other formats through Pillow, if it is installed."""
+    if path.suffix.lower() not in PICTURES:
+        return read(path)
+    try:
+        from PIL import Image, UnidentifiedImageError
+    except ImportError:
+        raise ConfigError(
+            f"{path} is not a PPM picture: install Pillow (pip install pillow) or convert it first"
+        ) from None
+    from blockedge_node.programs.frames import encode
+
+    read(path)  # for its sentences about missing and unreadable files
+    try:
+        with Image.open(path) as image:
+            picture = image.convert("RGB")
+    except (UnidentifiedImageError, OSError) as error:
+        raise ConfigError(f"{path} is not a picture that can be read: {error}") from None
+    return encode(picture.width, picture.height, picture.tobytes())
+
+
+def _check_sizes(pieces: Sequence[bytes]) -> None:
+    if len(pieces) > MAX_SHARDS:
+        raise ConfigError(f"{len(pieces)} shards are more than {MAX_SHARDS}: give fewer, larger inputs")
+    largest = max(map(len, pieces))
+    if largest > MAX_STDIN:
+        raise ConfigError(f"a shard's input has {largest} bytes; {MAX_STDIN} are allowed: raise --shards")
+
+
+def _fuel(text: str | None) -> int:
+    if text is None:
+        return DEFAULT_FUEL
+    digits = text.replace("_", "")
+    if not digits.isdecimal() or not 0 < int(digits) < 2**62:
+        raise ConfigError(f'--fuel takes a whole number or "auto", not {text!r}')
+    return int(digits)
+
+
+def _measured(module: bytes, argv: list[str], pieces: Sequence[bytes]) -> int:
+    """Fuel for a unit: run the largest shard here, on the executor that workers use, and add a margin."""
+    from blockedge_node.core.job import describe
+    from blockedge_node.core.merkle import root
+    from blockedge_node.executor.local import local_run
+    from blockedge_node.wire.manifest import Manifest
+
+    manifest = Manifest(wasm=root(module), argv=tuple(argv), fuel=DRY_RUN_FUEL)
+    found = local_run(manifest, module, [max(pieces, key=len)], slots=1).outcomes[0]
+    if found.result.fuel_used == 0:
+        raise ConfigError(f"the dry run ended badly ({describe(found.result.exit)}): say --fuel yourself")
+    return int(found.result.fuel_used * FUEL_MARGIN) + 10**6

@@ -1,0 +1,35 @@
+"""The programs that tasks may name."""
+
+from __future__ import annotations
+
+import typer
+
+from blockedge_node.cli.context import session
+
+app = typer.Typer(help="Programs that can be run by name.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_programs(ctx: typer.Context) -> None:
+    """The built-in programs; needs no daemon."""
+    import hashlib
+
+    from blockedge_node.programs import guest, names
+
+    run = session(ctx)
+    listed = []
+    for name in names():
+        found = guest(name)
+        module = found.wasm()
+        listed.append(
+            {
+                "name": name,
+                "summary": found.summary,
+                "merge": found.merge,
+                "size": len(module),
+                "sha256": hashlib.sha256(module).hexdigest(),
+            }
+        )
+    rows = [(item["name"], item["summary"], item["merge"], item["size"]) for item in listed]
+    rows.append(("pow", "proof-of-work search, judged by the contract (kind 1)", "–", "–"))
+    run.out.answer(listed, run.out.table(("name", "what it does", "merge", "bytes"), rows))

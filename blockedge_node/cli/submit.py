@@ -1,0 +1,199 @@
+"""`blockedge task submit`: check what was given, store it with the daemon, hand the job in.
+
+    submit frames --input photos/*.ppm      a built-in program, its input cut by its own rules
+    submit ./my.wasm --input data --shards 4    any WASI program
+    submit pow --bits 20 --range 1000000    proof-of-work search, judged by the contract
+
+Everything that can be found wrong here is, before a byte is uploaded or a wei is promised.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from blockedge_node.cli.context import Session, session
+from blockedge_node.cli.inputs import Wanted, prepare
+from blockedge_node.cli.money import wei
+from blockedge_node.cli.output import ether, short, size
+from blockedge_node.cli.waiting import until_job
+from blockedge_node.errors import ConfigError
+
+GFUEL = 10**9
+# Default of --max-price: thrice what a node asks by the defaults of node.toml, so that dearer ones may bid too.
+PRICE_FLOOR, PRICE_PER_GFUEL, HEADROOM = 10**13, 10**14, 3
+# Default of --delay: a queue of a few such units on a node of the default speed.
+SLOWEST, QUEUE, LEAST_DELAY = 500_000_000, 4, 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is offered for each unit."""
+
+    max_price: int
+    deposit: int
+    delay: int
+    weights: dict[str, int]
+    rep_min: int
+    rep_max: int
+    lifetime: int
+    label: str
+
+
+def submit(
+    ctx: typer.Context,
+    program: Annotated[str, typer.Argument(help="A built-in program's name, a .wasm file, or pow.")],
+    more: Annotated[list[Path] | None, typer.Argument(help="More inputs, as a shell's * gives them.")] = None,
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Option("--input", "-i", help="A file, or a directory of files; may be repeated."),
+    ] = None,
+    shards: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="Into how many units the work is cut.")
+    ] = None,
+    split: Annotated[
+        str,
+        typer.Option(help="How one input of a .wasm file is cut: even, lines, or same (all get all of it)."),
+    ] = "even",
+    arg: Annotated[
+        list[str] | None,
+        typer.Option("--arg", help="An argument of a .wasm file; {shard} and {shards} are filled in."),
+    ] = None,
+    merge: Annotated[
+        str | None, typer.Option(help="How a .wasm file's outputs become one: concat, first or program.")
+    ] = None,
+    fuel: Annotated[
+        str | None, typer.Option(help='Fuel a unit may burn, or "auto": run the largest shard here first.')
+    ] = None,
+    price: Annotated[
+        str | None, typer.Option("--max-price", "--price", help='Most for a unit, e.g. "0.001 ether".')
+    ] = None,
+    deposit: Annotated[str, typer.Option(help="Least deposit of a worker; 20 prices anyway.")] = "0",
+    delay: Annotated[
+        int | None, typer.Option(min=1, max=604_800, help="Most seconds a unit may take.")
+    ] = None,
+    weights: Annotated[str, typer.Option(help="What counts in a bid: price,delay,rep.")] = "50,25,25",
+    rep_min: Annotated[float, typer.Option(min=0, max=1, help="Least reputation of a worker, 0 to 1.")] = 0.0,
+    rep_max: Annotated[
+        float, typer.Option(min=0, max=1, help="Most reputation; spares jobs for newcomers.")
+    ] = 1.0,
+    lifetime: Annotated[
+        int, typer.Option(min=10, max=604_800, help="Seconds until the request expires.")
+    ] = 300,
+    challenge: Annotated[str | None, typer.Option(help="pow: 32 bytes of hex; default: random.")] = None,
+    bits: Annotated[int, typer.Option(min=0, max=256, help="pow: leading zero bits to find.")] = 20,
+    span: Annotated[
+        int, typer.Option("--range", min=1, max=2**63, help="pow: nonces a unit searches.")
+    ] = 1_000_000,
+    inline: Annotated[
+        bool, typer.Option("--inline", help="Have every output shown on the chain: 1 KiB a unit at most.")
+    ] = False,
+    label: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    key: Annotated[
+        str | None, typer.Option(help="Idempotency key: handing in twice with the same key makes one job.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the result.")] = False,
+    settled: Annotated[
+        bool, typer.Option("--wait-settled", help="Wait until the chain has closed all units.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write the result here; waits for it.")
+    ] = None,
+) -> None:
+    """Hand in a job and print its id."""
+    run = session(ctx)
+    wanted = Wanted(
+        program=program,
+        inputs=[*(inputs or []), *(more or [])],
+        shards=shards,
+        split=split,
+        arguments=arg,
+        merge=merge,
+        fuel=fuel,
+        challenge=challenge,
+        bits=bits,
+        range=span,
+    )
+    if output is not None and not output.absolute().parent.is_dir():
+        raise ConfigError(f"there is no directory {output.parent} to write {output.name} into")
+    work = prepare(wanted)
+    order = Order(
+        max_price=int(wei(price))
+        if price
+        else HEADROOM * (PRICE_FLOOR + work.fuel * PRICE_PER_GFUEL // GFUEL),
+        deposit=int(wei(deposit)),
+        delay=delay or LEAST_DELAY + QUEUE * work.fuel // SLOWEST,
+        weights=parse_weights(weights),
+        rep_min=round(rep_min * 1_000_000),
+        rep_max=round(rep_max * 1_000_000),
+        lifetime=lifetime,
+        label=label if label is not None else work.label,
+    )
+    total = sum(map(len, work.inputs))
+    run.out.note(
+        f"{work.shards} units of up to {work.fuel / GFUEL:.3g} Gfuel, {size(total)} of input, "
+        f"at most {ether(order.max_price)} a unit"
+    )
+    spec: dict[str, Any] = {
+        "kind": work.kind,
+        "inputs": _uploaded(run, work.inputs),
+        "shards": work.shards,
+        "fuel": work.fuel,
+        "max_price": str(order.max_price),
+        "min_deposit": str(order.deposit),
+        "max_delay": order.delay,
+        "rep_min": order.rep_min,
+        "rep_max": order.rep_max,
+        "weights": order.weights,
+        "lifetime": order.lifetime,
+        "label": order.label,
+    }
+    if work.kind == "wasm":
+        manifest = {"fuel": work.fuel, **work.manifest}
+        if work.module is not None:
+            manifest["wasm"] = run.client.upload(work.module)
+        made = run.client.post("/api/v1/programs", manifest)
+        spec |= {"program": made["program"], "merge": made["merge"], "no_demand": not inline}
+    job = run.client.post("/api/v1/jobs", spec, headers={"idempotency-key": key or secrets.token_hex(16)})
+    _finish(run, job, wait=wait or output is not None, settled=settled, output=output)
+
+
+def _uploaded(run: Session, inputs: list[bytes]) -> list[str]:
+    """Equal inputs are stored once: the store would notice, but only after the upload."""
+    roots: dict[bytes, str] = {}
+    for data in inputs:
+        if data not in roots:
+            roots[data] = run.client.upload(data)
+    return [roots[data] for data in inputs]
+
+
+def _finish(run: Session, job: dict[str, Any], *, wait: bool, settled: bool, output: Path | None) -> None:
+    from blockedge_node.cli.task import fetch, job_text
+
+    if not (wait or settled):
+        run.out.answer(job, job["id"])
+        run.out.note(f"follow it with `blockedge task show {short(job['id'])}`")
+        return
+    run.out.note(f"job {job['id']}")
+    job = until_job(run, job["id"], settled=settled)
+    written = None if output is None else fetch(run, job["id"], output)
+    text = job_text(run, job)
+    if output is not None:
+        text += f"\n\n{size(written)} written to {output}"
+    run.out.answer(job | {"file": None if output is None else str(output)}, text)
+
+
+def parse_weights(text: str) -> dict[str, int]:
+    """Three weights of any sum as bps that add up to 10 000. Raises ConfigError."""
+    parts = text.split(",")
+    if len(parts) != 3 or not all(part.strip().isdecimal() for part in parts) or not sum(map(int, parts)):
+        raise ConfigError(
+            f"--weights takes three whole numbers like 50,25,25 (price, delay, reputation), not {text!r}"
+        )
+    numbers = [int(part) for part in parts]
+    price, delay = (10_000 * number // sum(numbers) for number in numbers[:2])
+    return {"price": price, "delay": delay, "rep": 10_000 - price - delay}
