@@ -362,13 +362,13 @@ def _hear(shard: Shard, event: Event, task: TaskId, notes: list[Note]) -> Shard:
             notes.append(note(shard.unit, "award.acknowledged", worker=placed.bid.worker))
             return replace(shard, placed=replace(placed, ack=ack, ack_sig=event.sig, failed=""))
         case AwardFailed() if placed and event.award == placed.digest and not placed.ack:
-            if event.reason == placed.failed:
+            if placed.failed:
                 return shard
-            story = note(
-                shard.unit, f"award.refused.{event.reason}", worker=placed.bid.worker, by="requester"
+            reason = event.reason if PLAIN.fullmatch(event.reason) else "unnamed"
+            notes.append(
+                note(shard.unit, f"award.refused.{reason}", worker=placed.bid.worker, by="requester")
             )
-            notes.append(story)
-            return replace(shard, placed=replace(placed, failed=event.reason))
+            return replace(shard, placed=replace(placed, failed=reason))
         case ResultHeard(unit=shard.unit) if event.worker == shard.worker and not shard.end:
             if shard.delivered is None:
                 notes.append(note(shard.unit, "result.delivered", result_hash=event.result.hash()))
