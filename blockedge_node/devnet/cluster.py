@@ -129,7 +129,9 @@ def record(directory: Path) -> Path:
     return directory / "devnet.json"
 
 
-def create(directory: Path, count: int, *, block_time: float, policies: Mapping[int, Mapping[str, object]]) -> Devnet:
+def create(
+    directory: Path, count: int, *, block_time: float, policies: Mapping[int, Mapping[str, object]]
+) -> Devnet:
     """Start the chain, deploy, make `count` funded nodes. Raises ConfigError if a devnet runs there.
 
     `policies` adds lines to a node's [policy], by number from 1. The daemons are not started yet.
@@ -140,9 +142,11 @@ def create(directory: Path, count: int, *, block_time: float, policies: Mapping[
             raise ConfigError(f"a devnet runs from {directory} already; end it with `blockedge devnet down`")
     if not 1 <= count <= 50:
         raise ConfigError(f"a devnet has 1 to 50 nodes, not {count}")
-    if directory.exists() and any(directory.iterdir()) and not (directory / "coalition.toml").exists():
+    if directory.exists() and any(directory.iterdir()) and not (directory / "anvil.log").exists():
         raise ConfigError(f"{directory} holds other files; name an empty directory with --dir")
-    shutil.rmtree(directory, ignore_errors=True)  # an earlier devnet's chain is gone: so is what its nodes knew
+    shutil.rmtree(
+        directory, ignore_errors=True
+    )  # an earlier devnet's chain is gone: so is what its nodes knew
     directory.mkdir(parents=True)
     process, url = anvil.launch(directory, block_time=block_time)
     try:

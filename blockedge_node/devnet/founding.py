@@ -32,7 +32,7 @@ class Keys:
 
 def found(url: str) -> Deployment:
     """Deploy with the dev parameters of config/params.dev.json."""
-    params = load_params(SOURCE / "config" / "params.dev.json")
+    params = load_params((SOURCE / "config" / "params.dev.json").read_text())
     anvil.rpc(url, "anvil_setBalance", "0x" + address_of(FOUNDER_KEY).hex(), hex(100 * ETHER))
 
     async def run() -> Deployment:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,10 +31,8 @@ class Process:
 
     def signal(self, number: int) -> None:
         if self.alive:
-            try:
+            with suppress(ProcessLookupError):  # it ended between the look and the signal
                 os.kill(self.pid, number)
-            except ProcessLookupError:
-                pass  # it ended between the look and the signal
 
     def stop(self) -> None:
         """SIGTERM, then SIGKILL after STOP_SECONDS; returns when it is gone."""
@@ -90,7 +89,5 @@ def _start_ticks(pid: int) -> int | None:
 
 
 def _reap(pid: int) -> None:
-    try:
+    with suppress(ChildProcessError):  # somebody else's child: init will see to it
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass  # somebody else's child: init will see to it

@@ -82,6 +82,7 @@ class Transfer:
     """What one `fetch` is about, kept over all the peers it takes."""
 
     root: Root
+    max_size: int  # bytes we take
     partial: Partial | None = None
 
     @property
@@ -140,12 +141,13 @@ class Contents:
 
     # ── fetching ─────────────────────────────────────────────────────────────────────────────────────────
 
-    async def fetch(self, root: Root, holders: Sequence[Address]) -> None:
+    async def fetch(self, root: Root, holders: Sequence[Address], max_size: int | None = None) -> None:
         """Have `root` in the store, whole.
 
-        Args: holders: addresses to ask first; other connected peers after them.
+        Args: holders: addresses to ask first; other connected peers after them. max_size: in bytes.
         Raises: Transient while nobody serves it; PeerError if it is larger than we take.
         """
+        limit = self._settings.blob_limit
         while not self._blobs.has(root):
             running = self._fetching.get(root)
             if running is not None:
@@ -153,13 +155,13 @@ class Contents:
                 continue
             self._fetching[root] = done = trio.Event()
             try:
-                await self._fetch(root, holders)
+                await self._fetch(root, holders, min(max_size or limit, limit))
             finally:
                 del self._fetching[root]
                 done.set()
 
-    async def _fetch(self, root: Root, holders: Sequence[Address]) -> None:
-        transfer, progress = Transfer(root), True
+    async def _fetch(self, root: Root, holders: Sequence[Address], max_size: int) -> None:
+        transfer, progress = Transfer(root, max_size), True
         try:
             while progress:  # a pass that brought something is worth another
                 progress = False
@@ -205,9 +207,9 @@ class Contents:
             head = await _open_head(await frames.read_frame(stream, step, codec.LEAVES_LIMIT), transfer.root)
             if head is None:
                 raise Transient("the peer does not hold it")
-            if head.size > self._settings.blob_limit:
+            if head.size > transfer.max_size:
                 raise TooLarge(
-                    f"blob {short(transfer.root)} has {head.size} bytes, more than this node takes"
+                    f"blob {short(transfer.root)} has {head.size} bytes; at most {transfer.max_size} are taken"
                 )
             if transfer.partial is None:
                 transfer.partial = await trio.to_thread.run_sync(

@@ -221,9 +221,9 @@ class P2P:
 
     # ── ports.Content ────────────────────────────────────────────────────────────────────────────────────
 
-    async def fetch(self, root: Root, holders: Sequence[Address]) -> None:
+    async def fetch(self, root: Root, holders: Sequence[Address], *, max_size: int | None = None) -> None:
         """Have `root` in the store, whole. Raises Transient while nobody serves it, PeerError if too large."""
-        await self._contents.fetch(root, holders)
+        await self._contents.fetch(root, holders, max_size)
 
     # ── for people ───────────────────────────────────────────────────────────────────────────────────────
 

@@ -89,20 +89,18 @@ class Blobs:
 
     # ── serving ──────────────────────────────────────────────────────────────────────────────────────────
 
-    def head(self, root: Root) -> tuple[int, Sequence[Hash]] | None:
-        """Size in bytes and all leaf hashes of a blob, or None if it is not here."""
+    def leaves(self, root: Root) -> Sequence[Hash] | None:
+        """All leaf hashes of a blob, or None if it is not here."""
         size = self.size(root)
-        if size is None:
-            return None
-        if size <= merkle.CHUNK:
-            return size, (Hash(root),)
+        if size is None or size <= merkle.CHUNK:
+            return None if size is None else (Hash(root),)
         try:
             joined = self._leaves_path(root).read_bytes()
         except FileNotFoundError:  # pruned between the two looks
             return None
-        return size, tuple(Hash(joined[i : i + 32]) for i in range(0, len(joined), 32))
+        return tuple(Hash(joined[i : i + 32]) for i in range(0, len(joined), 32))
 
-    def read(self, root: Root, first: int, count: int) -> bytes:
+    def chunks(self, root: Root, first: int, count: int) -> bytes:
         """Chunks [first, first + count), joined; fewer where the blob ends, none if it is not here."""
         try:
             with self._path(root).open("rb") as file:
@@ -113,23 +111,17 @@ class Blobs:
 
     # ── downloads ────────────────────────────────────────────────────────────────────────────────────────
 
-    def begin(self, root: Root, size: int, leaves: Sequence[Hash]) -> Partial:
-        """A new download, whose leaf hashes were checked against the root. Raises Transient if there is no
-        room.
+    def partial(self, root: Root, size: int, leaves: Sequence[Hash]) -> Partial:
+        """A download whose leaf hashes were checked against the root, resumed where an earlier one ended, in this
+        process or another. Raises Transient if there is no room.
         """
-        self._reserve(size, keep=root)
-        partial = Partial.begin(self._partial / root.hex(), root, size, leaves, self._adopt)
-        self._begun[root] = partial
-        return partial
-
-    def resume(self, root: Root) -> Partial | None:
-        """A download that was begun and not finished, also by an earlier process; None if there is none."""
-        if root not in self._begun:
-            found = Partial.resume(self._partial / root.hex(), root, self._adopt)
-            if found is None:
-                return None
-            self._begun[root] = found
-        return self._begun[root]
+        path = self._partial / root.hex()
+        found = self._begun.get(root) or Partial.resume(path, root, self._adopt)
+        if found is None:
+            self._reserve(size, keep=root)
+            found = Partial.begin(path, root, size, leaves, self._adopt)
+        self._begun[root] = found
+        return found
 
     # ── keeping and forgetting ───────────────────────────────────────────────────────────────────────────
 

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
+from io import BufferedWriter
 from pathlib import Path
 from types import TracebackType
 
 from blockedge_node.core import merkle
 from blockedge_node.core.ids import Hash, Root
+from blockedge_node.errors import PeerError
 from blockedge_node.store.files import flush, scratch, write_whole
 
 Adopt = Callable[[Path, Root, Sequence[Hash]], None]  # gives a complete file its place in the store
@@ -55,8 +57,7 @@ class Upload:
 
 
 class Partial:
-    """A download in progress, as p2p/blobs.py declares it: chunks come in order, already checked by their
-    hashes.
+    """A download in progress, as p2p/blobs.py declares it: chunks come in order, each checked by its hash.
 
     The head (size and leaf hashes) lies beside the chunks, so that a download goes on where the last process
     left it; what lies there is then checked again, since a crash may have torn it.
@@ -64,8 +65,9 @@ class Partial:
 
     def __init__(self, path: Path, root: Root, size: int, leaves: tuple[Hash, ...], adopt: Adopt) -> None:
         self.path, self.root, self.size, self.leaves = path, root, size, leaves
+        self.next = 0  # the first chunk that is missing
         self._adopt = adopt
-        self._count = 0
+        self._file: BufferedWriter | None = None
 
     @classmethod
     def begin(cls, path: Path, root: Root, size: int, leaves: Sequence[Hash], adopt: Adopt) -> Partial:
@@ -86,31 +88,38 @@ class Partial:
                 return None
             partial = cls(path, root, size, leaves, adopt)
             with path.open("r+b") as file:
-                while (chunk := file.read(merkle.CHUNK)) and merkle.verify(chunk, partial._count, leaves):
-                    partial._count += 1
-                file.truncate(min(partial._count * merkle.CHUNK, size))
+                while (chunk := file.read(merkle.CHUNK)) and merkle.verify(chunk, partial.next, leaves):
+                    partial.next += 1
+                file.truncate(min(partial.next * merkle.CHUNK, size))
         except FileNotFoundError:
             return None
         return partial
 
     @property
-    def first_missing(self) -> int:
-        """The first chunk that is not there; the number of chunks once all are."""
-        return self._count
+    def complete(self) -> bool:
+        return self.next == len(self.leaves)
 
-    def write(self, first: int, chunks: Sequence[bytes]) -> None:
-        """Appends checked chunks. Raises ValueError if they are not the next ones or have wrong lengths."""
-        ends = [merkle.chunk_length(self.size, first + i) for i in range(len(chunks))]
-        if first != self._count or first + len(chunks) > len(self.leaves) or ends != list(map(len, chunks)):
-            raise ValueError(f"chunks from {first} on are not what blob {self.root.hex()} lacks")
-        with self.path.open("ab") as file:
-            file.writelines(chunks)
-        self._count += len(chunks)
+    def add(self, chunk: bytes) -> None:
+        """Append chunk `next`. Raises PeerError if it is not that chunk."""
+        wanted = 0 if self.complete else merkle.chunk_length(self.size, self.next)
+        if self.complete or len(chunk) != wanted or not merkle.verify(chunk, self.next, self.leaves):
+            raise PeerError(f"chunk {self.next} of blob {self.root.hex()} is false")
+        if self._file is None:
+            self._file = self.path.open("ab")
+        self._file.write(chunk)
+        self.next += 1
+
+    def close(self) -> None:
+        """End this attempt; what came is kept for the next one."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def finish(self) -> None:
-        """Makes the complete download a blob, on disk on return. Raises ValueError if chunks are missing."""
-        if self._count < len(self.leaves):
-            raise ValueError(f"blob {self.root.hex()} lacks chunks from {self._count} on")
+        """Make the complete download a blob, on disk on return. Raises ValueError if chunks are missing."""
+        if not self.complete:
+            raise ValueError(f"blob {self.root.hex()} lacks chunks from {self.next} on")
+        self.close()
         with self.path.open("ab") as file:
             flush(file)
         self._adopt(self.path, self.root, self.leaves)
