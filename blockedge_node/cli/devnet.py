@@ -68,7 +68,7 @@ def status(ctx: typer.Context, directory: Annotated[Path | None, DIRECTORY] = No
 def cheat(
     ctx: typer.Context,
     node: Annotated[int, typer.Option(min=1, help="Which node, from 1.")],
-    mode: Annotated[str, typer.Option(help="fabricate, withhold, refuse, copy, false-report … or honest.")],
+    mode: Annotated[str, typer.Option(help="fabricate, withhold, refuse, false-report, or honest.")],
     kind: Annotated[int | None, typer.Option(help="Only for work of this kind.")] = None,
     requester: Annotated[int | None, typer.Option(help="Only for this node's tasks.")] = None,
     directory: Annotated[Path | None, DIRECTORY] = None,
@@ -85,6 +85,30 @@ def cheat(
         kind=kind,
         requester=requester,
     )
+
+
+@app.command()
+def kill(
+    ctx: typer.Context,
+    node: Annotated[int, typer.Argument(min=1, help="Which node, from 1.")],
+    directory: Annotated[Path | None, DIRECTORY] = None,
+) -> None:
+    """End one daemon with SIGKILL, as a power cut would."""
+    from blockedge_node.devnet import commands
+
+    perform(session(ctx), commands.kill, dir=_home(directory), node=node)
+
+
+@app.command()
+def restart(
+    ctx: typer.Context,
+    node: Annotated[int, typer.Argument(min=1, help="Which node, from 1.")],
+    directory: Annotated[Path | None, DIRECTORY] = None,
+) -> None:
+    """Start a killed daemon again."""
+    from blockedge_node.devnet import commands
+
+    perform(session(ctx), commands.restart, dir=_home(directory), node=node)
 
 
 @app.command()
