@@ -168,7 +168,7 @@ class Engine:
         self.node = node
         self._heard(notes)
         for told in burst:
-            if told.written:
+            if told.written is not None:
                 told.written.set()
         self._start(self._dues.of(node, self._world()))
 
