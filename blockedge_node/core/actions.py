@@ -258,5 +258,3 @@ class Note:
     subject: Hash | TaskId | UnitId  # job, task or unit
     code: str
     fields: tuple[tuple[str, str | int], ...] = ()
-
-

@@ -15,7 +15,8 @@
 An attempt is the *same* Request under another nonce, of which only the missing shards are awarded: a unit comes
 into being by its award, so nothing is paid twice. It is not a smaller Request, because a program sees its shard's
 number and count, and a proof-of-work shard is a range of one search: renumbered, they would be other work.
-A unit that is slashed after the job was done takes its output back: that shard is attempted again.
+A unit that is slashed after the job was done takes its output back: that shard is attempted again. Who lets a job
+down (slashed, refused, contradicted, output withheld) gets no further award of it, however cheap the bid.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from blockedge_node.core.requester import ShardOutcome
 from blockedge_node.core.task import Kind, Request, Result
 from blockedge_node.core.world import World
 
+LET_DOWN = frozenset({"slashed", "refused", "unresolved", "output_withheld"})
 SPARE = 2  # times what one award takes, which a request lives at least
 
 
@@ -68,6 +70,7 @@ class JobRun:
     attempts: tuple[Attempt, ...]
     outputs: tuple[Output | None, ...]  # by shard
     failures: tuple[str, ...]  # by shard: why the last attempt failed, "" if it has not
+    avoid: tuple[Address, ...] = ()  # workers that let this job down
     state: JobState = JobState.RUNNING
     cancelled: bool = False
     done_at: int = 0
@@ -142,6 +145,7 @@ def _attempt(job: Job, number: int, shards: Sequence[int], world: World) -> Atte
 def _take(state: JobRun, seen: TaskSeen) -> JobRun:
     """Write down what this task has brought, and take back what it has lost."""
     outputs, failures = list(state.outputs), list(state.failures)
+    avoid = dict.fromkeys(state.avoid)
     for shard in seen.shards:
         held = outputs[shard.index]
         if shard.result and (held is None or held.unit == shard.unit):
@@ -150,12 +154,14 @@ def _take(state: JobRun, seen: TaskSeen) -> JobRun:
             )
             failures[shard.index] = ""
         elif shard.failed:
+            if shard.worker and shard.failed in LET_DOWN:
+                avoid[shard.worker] = None
             lost = held is not None and held.unit == shard.unit
             if lost:
                 outputs[shard.index] = None
             if lost or seen.task == state.attempts[-1].task:
                 failures[shard.index] = shard.failed
-    return replace(state, outputs=tuple(outputs), failures=tuple(failures))
+    return replace(state, outputs=tuple(outputs), failures=tuple(failures), avoid=tuple(avoid))
 
 
 def _advance(state: JobRun, world: World) -> tuple[JobRun, tuple[Note, ...]]:

@@ -147,6 +147,11 @@ def load_of(machine: Machine, world: World) -> Load:
             return Load()
 
 
+def loaded(node: Node, world: World) -> World:
+    """The World with this node's load in it, as its machines see it."""
+    return _with_load(world, sum((load_of(m, world) for m in node.machines.values()), Load()))
+
+
 def _with_load(world: World, load: Load) -> World:
     queue = max(0.0, load.work) / max(1, world.policy.slots)
     return replace(world, exposure=load.exposure, units=load.units, queue=queue)
@@ -204,7 +209,8 @@ class _Step:
         attempt = run.attempts[-1]
         key = requester_key(attempt.task)
         if key not in self.machines:
-            self._put(key, requesters.begin(run.job.id, attempt.request, attempt.task, attempt.shards))
+            asked = requesters.begin(run.job.id, attempt.request, attempt.task, attempt.shards, run.avoid)
+            self._put(key, asked)
 
     def _hear_request(self, event: RequestHeard) -> None:
         key = bidder_key(event.task)

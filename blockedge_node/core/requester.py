@@ -137,6 +137,7 @@ class Requester:
     task: TaskId
     request: Request
     shards: tuple[Shard, ...]  # those wanted of the request's
+    avoid: tuple[Address, ...] = ()  # workers that this job was let down by
     published: bool = False
     cancelled: bool = False
     short_of: int = 0  # wei for which an award waits: noted once
@@ -145,9 +146,11 @@ class Requester:
         return tuple(shard.unit for shard in self.shards)
 
 
-def begin(job: Hash, request: Request, task: TaskId, wanted: tuple[int, ...]) -> Requester:
+def begin(
+    job: Hash, request: Request, task: TaskId, wanted: tuple[int, ...], avoid: tuple[Address, ...] = ()
+) -> Requester:
     shards = tuple(Shard(index=i, unit=unit_id(task, i)) for i in wanted)
-    return Requester(job=job, task=task, request=request, shards=shards)
+    return Requester(job=job, task=task, request=request, shards=shards, avoid=avoid)
 
 
 def step(state: Requester, event: Event, world: World) -> tuple[Requester, tuple[Note, ...]]:
@@ -260,7 +263,7 @@ def _place(state: Requester, promised: int, world: World, notes: list[Note]) -> 
         if not ready:
             continue
         budget = free_for(world, state.request.expiry) - (exposure(state, world) - promised)
-        offers = [offer for offer in shard.offers if offer.bid.worker not in shard.spent]
+        offers = [o for o in shard.offers if o.bid.worker not in (*shard.spent, *state.avoid)]
         taken = _taken(state)
         best = best_offer(state.request, offers, taken, budget, world)
         if best:

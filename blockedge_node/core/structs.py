@@ -64,6 +64,8 @@ class Struct:
             if int.from_bytes(raw, "big") >> size_in_bits(solidity):
                 raise ValueError(f"{cls.__name__}: field {i} does not fit {solidity}")
             is_number = solidity.startswith("uint")
-            values.append(int.from_bytes(raw, "big") if is_number else raw[12:] if solidity == "address" else raw)
+            values.append(
+                int.from_bytes(raw, "big") if is_number else raw[12:] if solidity == "address" else raw
+            )
         names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
         return cls(**dict(zip(names, values, strict=True)))
