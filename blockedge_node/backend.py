@@ -351,10 +351,11 @@ class NodeBackend:
     async def explain(self, found: models.Found) -> models.Story:
         job, tasks = None, list[models.Task]()
         subjects: list[bytes] = [found.id]
-        if found.job is not None:
-            job = await self.job(found.job)
+        owner = found.id if found.kind == "job" else found.job
+        if owner is not None:
+            job = await self.job(owner)
             tasks = list(job.tasks)
-            subjects.append(found.job)
+            subjects.append(owner)
         elif found.task is not None:
             tasks = [await self.task(found.task)]
         if found.kind == "unit":
@@ -369,8 +370,17 @@ class NodeBackend:
             kind=found.kind,
             job=job,
             tasks=tuple(tasks),
+            bids=tuple(await self._bids_heard(found, tasks)),
             notes=tuple(map(summaries.note_model, notes)),
         )
+
+    async def _bids_heard(self, found: models.Found, tasks: Sequence[models.Task]) -> list[models.ScoredBid]:
+        rows: list[models.ScoredBid] = []
+        for task in tasks:
+            machine = await self._machine(requester_key(task.id))
+            if isinstance(machine, Requester):
+                rows += summaries.scored_bids(machine)
+        return [row for row in rows if found.kind != "unit" or row.unit == found.id]
 
     async def find(self, prefix: str) -> Sequence[models.Found]:
         found = []

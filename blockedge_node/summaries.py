@@ -19,7 +19,8 @@ from blockedge_node.core.job import describe
 from blockedge_node.core.jobs import JobRun, JobState
 from blockedge_node.core.params import Params
 from blockedge_node.core.requester import Requester, Shard
-from blockedge_node.core.task import Kind, Request
+from blockedge_node.core.selection import BPS, rank_key, score
+from blockedge_node.core.task import Bid, Kind, Request
 from blockedge_node.core.unit import Phase, UnitView
 from blockedge_node.core.worker import Worker
 from blockedge_node.store.journal import StoredNote
@@ -161,6 +162,43 @@ def worked_unit(machine: Worker, record: Record, params: Params, now: int) -> mo
         exit_text=describe(result.exit) if result else "",
         output_root=result.output_root if result else None,
     )
+
+
+def scored_bids(machine: Requester) -> list[models.ScoredBid]:
+    """Every bid that was considered, by shard and best first, with what became of it."""
+    return [_scored(machine, shard, offer.bid) for shard in machine.shards for offer in shard.offers]
+
+
+def _scored(machine: Requester, shard: Shard, bid: Bid) -> models.ScoredBid:
+    parts = score(machine.request, bid)
+    winner = shard.placed.bid if shard.placed else None
+    outcome: Literal["won", "lost", "dead", "open"] = "lost" if winner else "open"
+    if winner == bid:
+        outcome = "won"
+    elif bid.worker in shard.spent:
+        outcome = "dead"
+    return models.ScoredBid(
+        unit=shard.unit,
+        shard=shard.index,
+        worker=bid.worker,
+        price=bid.price,
+        deposit=bid.deposit,
+        delay=bid.delay,
+        rep=bid.rep,
+        score=parts.total,
+        score_price=parts.price // BPS,
+        score_delay=parts.delay // BPS,
+        score_rep=parts.reputation // BPS,
+        outcome=outcome,
+        reason=_why_lost(machine, shard, bid) if outcome == "lost" else "",
+    )
+
+
+def _why_lost(machine: Requester, shard: Shard, bid: Bid) -> str:
+    """A better bid won; or this one was better, and its bidder had its fair part of the task already."""
+    assert shard.placed is not None
+    won = rank_key(machine.request, shard.placed.bid)
+    return "score" if rank_key(machine.request, bid) < won else "spread"
 
 
 def task_model(

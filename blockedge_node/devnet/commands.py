@@ -36,9 +36,9 @@ def up(
     return status(dir=dir)
 
 
-# Each node its own price, so that bids differ: n1 is the dearest, the last the cheapest.
+# Each node its own price, so that bids differ: n1 is the dearest, n5 the cheapest, and so on.
 PRICES: Final[Mapping[int, Mapping[str, object]]] = {
-    i: {"price_floor": f"{0.00030 - 0.00002 * i:.5f} ether"} for i in range(1, 11)
+    i: {"price_floor": f"{30 - 3 * ((i - 1) % 5)}000 gwei"} for i in range(1, 51)
 }
 
 
