@@ -73,7 +73,11 @@ library Hashing {
         return keccak256(abi.encode(COMMIT_TYPEHASH, unit_, termsHash, commitment_));
     }
 
-    function _hashStruct(bytes32 typehash, uint256 start, uint256 words) private pure returns (bytes32 digest_) {
+    function _hashStruct(
+        bytes32 typehash,
+        uint256 start,
+        uint256 words
+    ) private pure returns (bytes32 digest_) {
         assembly ("memory-safe") {
             let free := mload(0x40)
             let size := shl(5, words)

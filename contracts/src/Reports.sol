@@ -195,10 +195,7 @@ contract Reports is Ledger, IReports {
     }
 
     /// @notice For calls about a single unit: what a batch would skip reverts here.
-    function _require(
-        Unit calldata target,
-        Phase phase
-    ) private view returns (bytes32 unit, UnitSlot slot) {
+    function _require(Unit calldata target, Phase phase) private view returns (bytes32 unit, UnitSlot slot) {
         bytes32 termsHash;
         (unit, termsHash) = _identify(target);
         slot = _units[unit];

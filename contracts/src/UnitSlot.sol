@@ -39,7 +39,6 @@ function withDocket(UnitSlot slot) pure returns (UnitSlot) {
 
 /// The terminal slot: docket bit and digest stay, so that bonds can still be let go.
 function ended(UnitSlot slot, Phase phase_) view returns (UnitSlot) {
-    return UnitSlot.wrap(
-        UnitSlot.unwrap(newSlot(phase_, slot.digest())) | (UnitSlot.unwrap(slot) & DOCKET_BIT)
-    );
+    return
+        UnitSlot.wrap(UnitSlot.unwrap(newSlot(phase_, slot.digest())) | (UnitSlot.unwrap(slot) & DOCKET_BIT));
 }

@@ -14,7 +14,6 @@ import {
     Bid,
     BPS,
     CHUNK,
-
     FLAG_SECRET_SHOWN,
     KIND_POW,
     KIND_WASM,
@@ -72,7 +71,9 @@ abstract contract Units is Escrow, Reputation {
         AwardItem[] calldata items,
         bytes32[] calldata commitments
     ) external nonReentrant {
-        if (commitments.length != items.length) revert BadLength(items.length, commitments.length);
+        if (commitments.length != items.length) {
+            revert BadLength(items.length, commitments.length);
+        }
         bytes32[] memory tasks = _recordRequests(requests);
         for (uint256 i = 0; i < items.length; ++i) {
             AwardItem calldata item = items[i];
@@ -226,7 +227,9 @@ abstract contract Units is Escrow, Reputation {
         bytes32[] calldata commitments,
         Sig[] calldata sigs
     ) external nonReentrant {
-        if (commitments.length != units.length) revert BadLength(units.length, commitments.length);
+        if (commitments.length != units.length) {
+            revert BadLength(units.length, commitments.length);
+        }
         if (sigs.length != units.length) revert BadLength(units.length, sigs.length);
         for (uint256 i = 0; i < units.length; ++i) {
             Unit calldata target = units[i];
@@ -237,7 +240,9 @@ abstract contract Units is Escrow, Reputation {
                 sigs[i]
             );
             (UnitSlot slot, bytes4 reason) = _load(unit, termsHash, target, Phase.Assigned);
-            if (reason == DONE && block.timestamp > _resultBy(target, slot.since())) reason = TooLate.selector;
+            if (reason == DONE && block.timestamp > _resultBy(target, slot.since())) {
+                reason = TooLate.selector;
+            }
             if (reason == DONE) _commit(unit, termsHash, commitments[i]);
             else emit Skipped(unit, reason);
         }

@@ -72,30 +72,17 @@ interface IBlockEdgeEvents {
     event Requested(bytes32 indexed task, Request request);
     /// @notice The unit is ASSIGNED. `startAt` is 0 if the worker has not acknowledged.
     event Awarded(
-        bytes32 indexed unit,
-        address indexed requester,
-        address indexed worker,
-        Terms terms,
-        uint40 startAt
+        bytes32 indexed unit, address indexed requester, address indexed worker, Terms terms, uint40 startAt
     );
     event Committed(bytes32 indexed unit, bytes32 commitment);
     /// @notice `flags`: 1 marked drawn, 2 secret shown. `output` is empty if kept off the chain.
     event Revealed(
-        bytes32 indexed unit,
-        bytes32 resultHash,
-        bytes32 guard,
-        uint256 flags,
-        Result result,
-        bytes output
+        bytes32 indexed unit, bytes32 resultHash, bytes32 guard, uint256 flags, Result result, bytes output
     );
     event Reported(bytes32 indexed unit, uint256 index, address indexed author, bytes32 hash);
     /// @notice `verdict`: 0 unknown (court kinds: contradicts the worker), 1 right, 2 wrong.
     event ReportRevealed(
-        bytes32 indexed unit,
-        uint256 index,
-        bytes32 resultHash,
-        uint8 verdict,
-        bytes evidence
+        bytes32 indexed unit, uint256 index, bytes32 resultHash, uint8 verdict, bytes evidence
     );
     /// @notice A report's bond has left: `returned` wei of it went back to its author.
     event ReportClosed(bytes32 indexed unit, uint256 index, uint256 returned);

@@ -3,9 +3,9 @@ pragma solidity 0.8.37;
 
 import {vm} from "../../script/Vm.sol";
 import {IBlockEdgeErrors as Errors, IBlockEdgeEvents as Events} from "../../src/interfaces/IBlockEdge.sol";
-import {AwardItem, Phase, Request, Sig, Unit} from "../../src/Types.sol";
+import {AwardItem, Phase, Request, Sig} from "../../src/Types.sol";
 import {Digests} from "../utils/Digests.sol";
-import {Actor, Fixture, Job} from "../utils/Fixture.sol";
+import {Fixture, Job} from "../utils/Fixture.sol";
 
 /// @title commit, and awardCommit with everything that may have happened before it.
 contract CommitTest is Fixture {
@@ -45,8 +45,7 @@ contract CommitTest is Fixture {
         Job memory job = _wasmJob();
         _assign(job);
         bytes32 commitment = _commitment(job);
-        bytes32 digest =
-            Digests.commit(address(edge), job.unit, Digests.terms(job.terms), commitment);
+        bytes32 digest = Digests.commit(address(edge), job.unit, Digests.terms(job.terms), commitment);
         bytes memory reason = abi.encodeWithSelector(Errors.BadSignature.selector, worker.addr);
 
         vm.expectRevert(reason);
@@ -125,8 +124,7 @@ contract CommitTest is Fixture {
     function test_commit_refusesDirtyWords() public {
         Job memory job = _wasmJob();
         _assign(job);
-        bytes memory call =
-            abi.encodeCall(edge.commit, (_units(job), _words(_commitment(job)), new Sig[](1)));
+        bytes memory call = abi.encodeCall(edge.commit, (_units(job), _words(_commitment(job)), new Sig[](1)));
         // The shard, second word of the terms, behind selector, three offsets and a length, with a high bit set.
         call[4 + 3 * 32 + 32 + 32] = 0x80;
         vm.prank(worker.addr);

@@ -70,8 +70,9 @@ library Digests {
         bytes32 salt,
         bytes32 guard
     ) internal view returns (bytes32) {
-        bytes memory head =
-            abi.encode(keccak256(COMMITMENT), block.chainid, blockEdge, unit_, role, uint8(0), uint8(0));
+        bytes memory head = abi.encode(
+            keccak256(COMMITMENT), block.chainid, blockEdge, unit_, role, uint8(0), uint8(0)
+        );
         return keccak256(abi.encodePacked(head, abi.encode(author, resultHash, salt, guard)));
     }
 

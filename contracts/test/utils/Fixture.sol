@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {ParamsFile} from "../../script/ParamsFile.sol";
-import {Log, vm} from "../../script/Vm.sol";
+import {vm} from "../../script/Vm.sol";
 import {IBlockEdge} from "../../src/interfaces/IBlockEdge.sol";
 import {
     AwardItem,
@@ -155,7 +155,11 @@ abstract contract Fixture is Asserts {
         _answer(job, abi.encode("right"));
     }
 
-    function _jobOf(Request memory r, uint16 shard, Actor memory bidder) internal view returns (Job memory job) {
+    function _jobOf(
+        Request memory r,
+        uint16 shard,
+        Actor memory bidder
+    ) internal view returns (Job memory job) {
         job.request = r;
         job.item.bids = new Bid[](1);
         job.item.bidSigs = new Sig[](1);
@@ -274,9 +278,7 @@ abstract contract Fixture is Asserts {
     function _commitment(Job memory job) internal view returns (bytes32) {
         bytes32 resultHash = _resultHash(job);
         return
-            Digests.commitment(
-                address(edge), job.unit, 0, job.terms.worker, resultHash, job.salt, job.guard
-            );
+            Digests.commitment(address(edge), job.unit, 0, job.terms.worker, resultHash, job.salt, job.guard);
     }
 
     function _fee(Job memory job) internal view returns (uint96) {
@@ -390,8 +392,13 @@ abstract contract Fixture is Asserts {
     // ── reports ─────────────────────────────────────────────────────────────────────────────────────────
 
     /// @notice What a report's author keeps: for kind 1 the evidence's hash stands for the resultHash.
-    function _reportOpening(Actor memory author, bytes32 resultHash) internal pure returns (ReportOpening memory) {
-        return ReportOpening(author.addr, resultHash, keccak256(abi.encode("report salt", author.addr, resultHash)));
+    function _reportOpening(
+        Actor memory author,
+        bytes32 resultHash
+    ) internal pure returns (ReportOpening memory) {
+        return ReportOpening(
+            author.addr, resultHash, keccak256(abi.encode("report salt", author.addr, resultHash))
+        );
     }
 
     function _reportHash(Job memory job, ReportOpening memory o) internal view returns (bytes32) {
@@ -463,7 +470,8 @@ abstract contract Fixture is Asserts {
 
     /// @notice Invariant 1 for the named actors, which are all there are.
     function _assertSolvent() internal view {
-        uint256 sum = edge.burned() + _of(requester) + _of(worker) + _of(rival) + _of(detector) + _of(stranger);
+        uint256 sum =
+            edge.burned() + _of(requester) + _of(worker) + _of(rival) + _of(detector) + _of(stranger);
         assertEq(sum, address(edge).balance, "buckets add up to the balance");
     }
 
