@@ -3,7 +3,7 @@
     blobs/ab/abcd…          the bytes
     blobs/ab/abcd….leaves   its leaf hashes, if it has more than one chunk: serving it costs no hashing
     blobs/ab/abcd….pin      it stays however old it is
-    partial/abcd…           chunks of a download, in order; abcd….head: its size and leaf hashes
+    partial/abcd…           chunks of a download, in order; abcd….leaves: its leaf hashes
 
 A file gets its name only when it is complete and on disk (write, fsync, rename, fsync of the directory), so a
 crash leaves at most something in partial/. When the quota is reached, blobs that nobody pinned go, the
@@ -112,14 +112,14 @@ class Blobs:
     # ── downloads ────────────────────────────────────────────────────────────────────────────────────────
 
     def partial(self, root: Root, size: int, leaves: Sequence[Hash]) -> Partial:
-        """A download whose leaf hashes were checked against the root, resumed where an earlier one ended, in this
-        process or another. Raises Transient if there is no room.
+        """A download whose leaf hashes were checked against the root, resumed where an earlier one ended, in
+        this process or another. Raises Transient if there is no room.
         """
         path = self._partial / root.hex()
         found = self._begun.get(root) or Partial.resume(path, root, self._adopt)
         if found is None:
             self._reserve(size, keep=root)
-            found = Partial.begin(path, root, size, leaves, self._adopt)
+            found = Partial.begin(path, root, leaves, self._adopt)
         self._begun[root] = found
         return found
 

@@ -25,13 +25,12 @@ from blockedge_node.wire.eip712 import address_of
 
 Strength = Literal["standard", "light"]
 
-# scrypt's n. Standard takes about a second and 32 MiB; light is for boards where that is minutes.
+# scrypt's n at r = 8. Standard takes about a second and 256 MiB; light, 4 MiB, is for boards that lack them.
 ITERATIONS: dict[str, int] = {"standard": 1 << 18, "light": 1 << 12}
 KEY_SIZE = 32
+NO_KEY = "this is not a secp256k1 private key: 32 bytes, not zero, below the order"
 PRIVATE = 0o600
-UNSAFE = (
-    0o027  # others at all, or writable by a group; systemd's credentials show as 0440, by their access list
-)
+UNSAFE = 0o027  # anything for others, writing for a group; systemd's credentials show as 0440
 
 
 def new_payment_key(path: Path, password: str, strength: Strength = "standard") -> Address:
@@ -44,9 +43,9 @@ def import_payment_key(path: Path, key: bytes, password: str, strength: Strength
     try:
         address = address_of(key)
     except ValueError as error:
-        raise ConfigError(
-            "this is not a secp256k1 private key: 32 bytes, not zero, below the order"
-        ) from error
+        raise ConfigError(NO_KEY) from error
+    if len(key) != KEY_SIZE:  # a shorter one would be padded, and be another wallet's key
+        raise ConfigError(NO_KEY)
     if not password:
         raise ConfigError("the password of the payment key must not be empty")
     _refuse_existing(path)  # before scrypt, which takes its time
@@ -62,7 +61,7 @@ def payment_key(path: Path, password: str) -> bytes:
     text = _read_private(path, "payment key")
     try:
         return bytes(Account.decrypt(text, password))
-    except (ValueError, KeyError, TypeError, NotImplementedError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, NotImplementedError) as error:
         raise ConfigError(f"{path} cannot be decrypted: wrong password, or not a keystore file") from error
 
 

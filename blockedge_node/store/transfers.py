@@ -59,38 +59,39 @@ class Upload:
 class Partial:
     """A download in progress, as p2p/blobs.py declares it: chunks come in order, each checked by its hash.
 
-    The head (size and leaf hashes) lies beside the chunks, so that a download goes on where the last process
-    left it; what lies there is then checked again, since a crash may have torn it.
+    The leaf hashes lie beside the chunks, so that a download goes on where the last process left it; what
+    lies there is then checked again, since a crash may have torn it. The size that a peer claimed is not
+    kept: only the last chunk's hash tells it for sure, and a false claim must not spoil what others send.
     """
 
-    def __init__(self, path: Path, root: Root, size: int, leaves: tuple[Hash, ...], adopt: Adopt) -> None:
-        self.path, self.root, self.size, self.leaves = path, root, size, leaves
+    def __init__(self, path: Path, root: Root, leaves: tuple[Hash, ...], adopt: Adopt) -> None:
+        self.path, self.root, self.leaves = path, root, leaves
         self.next = 0  # the first chunk that is missing
         self._adopt = adopt
         self._file: BufferedWriter | None = None
 
     @classmethod
-    def begin(cls, path: Path, root: Root, size: int, leaves: Sequence[Hash], adopt: Adopt) -> Partial:
+    def begin(cls, path: Path, root: Root, leaves: Sequence[Hash], adopt: Adopt) -> Partial:
         """A new one; `leaves` were checked against the root."""
-        write_whole(_head(path), size.to_bytes(8, "big") + b"".join(leaves))
+        write_whole(_leaves_of(path), b"".join(leaves))
         path.write_bytes(b"")
         path.chmod(0o600)
-        return cls(path, root, size, tuple(leaves), adopt)
+        return cls(path, root, tuple(leaves), adopt)
 
     @classmethod
     def resume(cls, path: Path, root: Root, adopt: Adopt) -> Partial | None:
         """The one that an earlier process began, with its intact chunks; None if there is none."""
         try:
-            head = _head(path).read_bytes()
-            leaves = tuple(Hash(head[i : i + 32]) for i in range(8, len(head), 32))
-            size = int.from_bytes(head[:8], "big")
-            if not merkle.fits(leaves, root, size):
+            joined = _leaves_of(path).read_bytes()
+            leaves = tuple(Hash(joined[i : i + 32]) for i in range(0, len(joined), 32))
+            if not leaves or merkle.root_of_leaves(leaves) != root:
                 return None
-            partial = cls(path, root, size, leaves, adopt)
+            partial, length = cls(path, root, leaves, adopt), 0
             with path.open("r+b") as file:
                 while (chunk := file.read(merkle.CHUNK)) and merkle.verify(chunk, partial.next, leaves):
                     partial.next += 1
-                file.truncate(min(partial.next * merkle.CHUNK, size))
+                    length += len(chunk)
+                file.truncate(length)
         except FileNotFoundError:
             return None
         return partial
@@ -101,8 +102,7 @@ class Partial:
 
     def add(self, chunk: bytes) -> None:
         """Append chunk `next`. Raises PeerError if it is not that chunk."""
-        wanted = 0 if self.complete else merkle.chunk_length(self.size, self.next)
-        if self.complete or len(chunk) != wanted or not merkle.verify(chunk, self.next, self.leaves):
+        if self.complete or not merkle.verify(chunk, self.next, self.leaves):
             raise PeerError(f"chunk {self.next} of blob {self.root.hex()} is false")
         if self._file is None:
             self._file = self.path.open("ab")
@@ -123,8 +123,8 @@ class Partial:
         with self.path.open("ab") as file:
             flush(file)
         self._adopt(self.path, self.root, self.leaves)
-        _head(self.path).unlink(missing_ok=True)
+        _leaves_of(self.path).unlink(missing_ok=True)
 
 
-def _head(path: Path) -> Path:
-    return path.with_suffix(".head")
+def _leaves_of(path: Path) -> Path:
+    return path.with_suffix(".leaves")
