@@ -144,6 +144,7 @@ def test_false_chunk_is_its_senders_fault_and_spoils_nothing(blobs: Blobs, chunk
     partial = download(blobs, 1)
     with pytest.raises(PeerError, match="chunk 1 of blob"):
         partial.add(chunk)
+    partial.close()
     partial = download(blobs, len(CHUNKS))
     with pytest.raises(PeerError):
         partial.add(b"")
@@ -156,7 +157,9 @@ def test_false_size_of_one_peer_does_not_spoil_what_others_send(blobs: Blobs, tm
     assert merkle.fits(LEAVES, ROOT, len(BIG) + 5)
     blobs.partial(ROOT, len(BIG) + 5, LEAVES).close()
     for store in (blobs, Blobs(tmp_path)):
-        assert download(store, len(CHUNKS)).complete
+        partial = download(store, len(CHUNKS))
+        partial.close()
+        assert partial.complete
     download(Blobs(tmp_path), len(CHUNKS)).finish()
     assert Blobs(tmp_path).get(ROOT) == BIG
 
