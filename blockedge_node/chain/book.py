@@ -11,7 +11,7 @@ where the two differ, the log was read wrongly and is read again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -60,6 +60,7 @@ def closed(view: UnitView) -> bool:
 
 @dataclass(slots=True)
 class _Entry:
+    awarded: int  # block
     versions: list[tuple[int, UnitView]]  # (block, view as of that block), ascending
     slot: Slot  # of the newest
 
@@ -144,9 +145,14 @@ class UnitBook:
         """The slots that the contract must show for all units that can still change or have just ended."""
         return {unit: entry.slot for unit, entry in self._units.items() if not closed(entry.view)}
 
-    def first_block(self, units: Iterable[UnitId]) -> int:
-        """The lowest block whose logs these units are made of; for reading them again."""
-        return min(self._units[unit].versions[0][0] for unit in units)
+    def slot(self, unit: UnitId) -> Slot:
+        """What the contract must show for any unit; NO_SLOT for one that was never awarded."""
+        entry = self._units.get(unit)
+        return entry.slot if entry else NO_SLOT
+
+    def first_block(self, unit: UnitId) -> int:
+        """The block of the unit's award: from there its logs can be read again."""
+        return self._units[unit].awarded
 
     def _award(self, record: Awarded, block: int, time: int) -> None:
         found = self._requests.get(record.terms.task)
@@ -161,7 +167,7 @@ class UnitBook:
             data=_words(record.start_at.to_bytes(32, "big")),
             start_at=record.start_at,
         )
-        self._units[record.unit] = _Entry([(block, view)], slot_of(view))
+        self._units[record.unit] = _Entry(block, [(block, view)], slot_of(view))
 
 
 def _push(entry: _Entry, block: int, view: UnitView) -> None:

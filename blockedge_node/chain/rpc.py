@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Generic, TypeVar
@@ -220,10 +221,11 @@ class Rpc:
             if response.headers.get("content-encoding", "identity") != "identity":
                 raise _Fault("compressed its answer although asked not to")
             raw = bytearray()
-            async for chunk in response.aiter_raw():
-                raw += chunk
-                if len(raw) > self.max_bytes:
-                    raise _Fault(f"answered more than {self.max_bytes} bytes")
+            async with aclosing(response.aiter_raw()) as parts:
+                async for part in parts:
+                    raw += part
+                    if len(raw) > self.max_bytes:
+                        raise _Fault(f"answered more than {self.max_bytes} bytes")
             return bytes(raw)
 
 
@@ -242,7 +244,7 @@ def _read(ask: Ask[Any], reply: Mapping[str, Any]) -> Any:
         raise _Fault("answered neither result nor error")
     try:
         return ask.read(reply["result"])
-    except (ValueError, TypeError, KeyError, IndexError) as wrong:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as wrong:
         raise _Fault(f"answered {ask.method} with garbage: {str(wrong)[:120]}") from wrong
 
 

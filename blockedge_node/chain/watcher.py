@@ -77,6 +77,7 @@ class Watcher:
         self._kept: dict[int, Hash] = {}  # the last HORIZON confirmed blocks that were read
         self._last = start - 1  # all logs up to here are in the book
         self._range = RANGE
+        self._suspects: dict[UnitId, int] = {}  # units whose slots differ, and where their logs begin
         self._done: Hash | None = None  # newest block of the last head emitted
         self._arrived = trio.current_time()
         self._interval = poll  # smoothed seconds between heads
@@ -139,6 +140,8 @@ class Watcher:
         if target.number < self._last and self._kept.get(target.number) == target.hash:
             raise self._disbelieve(f"lags: gave block {target.number} after {self._last}")
         self._note(latest)
+        if target.number < self._start:
+            raise Transient(f"block {self._start}, where the contract begins, is not confirmed yet")
         await self._follow(target)
         await self._read_head(target)
         keep = self.keep()
@@ -287,18 +290,21 @@ class Watcher:
 
     async def _read_head(self, target: Block) -> None:
         """Own standing, and the slots of all open units. Raises Transient if a second reading does not help."""
-        wrong = await self._compare(target)
-        if wrong:
-            first = self.book.first_block(wrong)
-            log.warning("views differ from the contract's slots", units=len(wrong), reading_again_from=first)
+        if not await self._compare(target):
+            first = min(self._suspects.values())
+            log.warning(
+                "views differ from the contract's slots", units=len(self._suspects), reading_again_from=first
+            )
             self._drop_above(min(first, target.number) - 1)
             await self._follow(target)
-            wrong = await self._compare(target)
-        if wrong:
-            raise self._disbelieve("gave events that do not make the contract's slots")
+            if not await self._compare(target):
+                raise self._disbelieve("gave events that do not make the contract's slots")
 
-    async def _compare(self, target: Block) -> list[UnitId]:
+    async def _compare(self, target: Block) -> bool:
+        """Whether all slots are as the views say; those that are not stay suspects until they are."""
         expected = self.book.unsettled()
+        for unit in self._suspects:
+            expected[unit] = self.book.slot(unit)
         units = list(expected)
         asks: list[Any] = [
             self.reader.account(self.me, target.hash),
@@ -314,4 +320,6 @@ class Watcher:
         assert isinstance(reputation, Reputation)
         self.standing = Standing(account=account, reputation=reputation)
         slots = [slot for part in parts for slot in part]
-        return [unit for unit, slot in zip(units, slots, strict=True) if slot != expected[unit]]
+        wrong = [unit for unit, slot in zip(units, slots, strict=True) if slot != expected[unit]]
+        self._suspects = {unit: self._suspects.get(unit) or self.book.first_block(unit) for unit in wrong}
+        return not wrong
