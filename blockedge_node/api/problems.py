@@ -90,8 +90,10 @@ def problem(
 
 def of_error(error: BlockEdgeError) -> Response:
     if isinstance(error, Rejected):
-        code = re.sub(r"[^a-z0-9]+", "-", error.reason.lower()).strip("-")
-        return problem(409, code or "rejected", error.detail or error.reason)
+        # Ours are codes with a sentence behind them, a contract's are its errors' names and say most themselves.
+        is_code = error.reason == error.reason.lower()
+        code = re.sub(r"[^a-z0-9]+", "-", error.reason.lower()).strip("-") if is_code else "reverted"
+        return problem(409, code or "rejected", (is_code and error.detail) or str(error))
     for kind, status, code in STATUS:
         if isinstance(error, kind):
             candidates = error.candidates if isinstance(error, Ambiguous) else ()

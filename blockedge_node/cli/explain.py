@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Annotated, Any
 
 import typer
@@ -83,7 +84,7 @@ def story_text(run: Session, story: Mapping[str, Any]) -> str:
         )
     if story["bids"]:
         parts.append(_bids(run, story["bids"]))
-    units = [unit for task in story["tasks"] for unit in task["units"]]
+    units = [unit for task in story["tasks"] for unit in sorted(task["units"], key=itemgetter("shard"))]
     if units:
         parts.append(_units(run, units))
     if story["notes"]:

@@ -38,15 +38,22 @@ def balance(ctx: typer.Context) -> None:
     found = run.client.get("/api/v1/wallet")
     account = found["account"]
     leaving = int(account["exit_amount"])
+    left = account["exit_at"] - _chain_time(run) if leaving else 0
+    when = f"can be taken in {seconds(left)}" if left > 0 else "can be taken now: `blockedge wallet withdraw`"
     rows = [
         ("account", found["address"]),
         ("ether", f"{ether(found['ether'])}, pays gas and `wallet fund`"),
         ("free", f"{ether(account['free'])} in the contract"),
         ("locked", f"{ether(account['locked'])} in units and reports under way"),
         ("promised", f"{ether(found['exposure'])} as deposits of live bids"),
-        ("leaving", f"{ether(leaving)}, from {account['exit_at']} (chain time) on" if leaving else ""),
+        ("leaving", f"{ether(leaving)}, {when}" if leaving else ""),
     ]
     run.out.answer(found, facts(rows))
+
+
+def _chain_time(run: Session) -> int:
+    head = run.client.get("/api/v1/node")["head"]
+    return int(head["time"]) if head else 0
 
 
 @wallet.command()

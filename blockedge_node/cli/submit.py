@@ -182,9 +182,18 @@ def _finish(run: Session, job: dict[str, Any], *, wait: bool, settled: bool, out
     job = until_job(run, job["id"], settled=settled)
     written = None if output is None else fetch(run, job["id"], output)
     text = job_text(run, job)
+    if job["kind"] == "pow":
+        text += "\n\n" + _nonces(run, job)
     if output is not None:
         text += f"\n\n{size(written)} written to {output}"
     run.out.answer(job | {"file": None if output is None else str(output)}, text)
+
+
+def _nonces(run: Session, job: dict[str, Any]) -> str:
+    """What a search found. The merged output is every shard's 8 bytes, or none."""
+    data = b"".join(run.client.download(f"/api/v1/jobs/{job['id']}/result"))
+    found = [int.from_bytes(data[at : at + 8], "big") for at in range(0, len(data), 8)]
+    return f"found nonces: {', '.join(map(str, found))}" if found else "found no nonce in these ranges"
 
 
 def parse_weights(text: str) -> dict[str, int]:

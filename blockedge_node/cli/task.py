@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -102,7 +103,7 @@ def task_text(run: Session, task: dict[str, Any]) -> str:
             unit["exit_text"],
             unit["stuck"] or unit["next"],
         )
-        for unit in task["units"]
+        for unit in sorted(task["units"], key=itemgetter("shard"))
     ]
     header = ("shard", "phase", "worker", "price", "deposit", "negotiated", "gas", "ended", "next")
     return about + ("\n" + run.out.table(header, rows) if rows else "")

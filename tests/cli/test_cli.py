@@ -82,6 +82,8 @@ async def test_money_moves_and_says_what_it_cost(cli: Cli, node: MemoryBackend) 
     assert "funded 0.5 ether" in done.out
     assert "block 8, 45000 gas" in done.out
     assert (await cli("wallet", "fund", "0.5 ether", "--json")).data["call"] == "fund"
+    assert "in 10 min" in (await cli("wallet", "exit", "5 gwei")).out
+    assert "5 gwei, can be taken in 10 min" in (await cli("wallet", "balance")).out
 
 
 async def test_logs_follow_until_stopped(environment: dict[str, str], node: MemoryBackend) -> None:
@@ -185,6 +187,7 @@ async def test_a_search_says_its_target(cli: Cli, node: MemoryBackend) -> None:
         5000,
     )
     assert (spec.kind, spec.shards, spec.fuel) == ("pow", 2, 5_000_000)
+    assert "found nonces" in done.out
 
 
 async def test_the_same_key_makes_one_job(cli: Cli, node: MemoryBackend) -> None:

@@ -24,6 +24,8 @@ class MemoryBackend:
         self.paused = False
         self.solves = True
         self.free = 10**18
+        self.leaving = 0
+        self.leaves_at = 0
         self.blobs: dict[bytes, bytes] = {}
         self.done: dict[bytes, models.Job] = {}
         self.specs: dict[bytes, models.JobSpec] = {}
@@ -257,7 +259,7 @@ class MemoryBackend:
         return models.Reputation(address=address, n=0, m=3, s=60, t=60, score=210_000)
 
     async def wallet(self) -> models.Wallet:
-        account = models.Account(free=self.free, locked=5)
+        account = models.Account(free=self.free, locked=5, exit_at=self.leaves_at, exit_amount=self.leaving)
         return models.Wallet(address=ME, ether=3 * 10**18, account=account, covered=self.free, unbond=600)
 
     async def fund(self, amount: int) -> models.Transaction:
@@ -267,10 +269,11 @@ class MemoryBackend:
         return models.Transaction(tx=b"\x0f" * 32, call="fund", block=8, gas=45_000, fee=10**13)
 
     async def exit(self, amount: int) -> models.Transaction:
+        self.leaving, self.leaves_at = amount, 1_700_000_000 + 600
         return models.Transaction(tx=b"\x0e" * 32, call="exit", block=9, gas=45_000, fee=10**13)
 
     async def withdraw(self) -> models.Transaction:
-        raise ChainError("nothing has matured: `blockedge wallet exit` starts the wait of 600 s")
+        raise Rejected("NotExiting")
 
     async def audit(self) -> models.Audit:
         return models.Audit(

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from blockedge_node.api.server import serve
-from blockedge_node.errors import ConfigError, PeerError, Transient, Unreachable
+from blockedge_node.errors import ConfigError, PeerError, Rejected, Transient, Unreachable
 from tests.adapters.api.conftest import MAX_UPLOAD
 from tests.adapters.api.memory import ME, TASK, MemoryBackend
 
@@ -176,6 +176,15 @@ async def test_cancel(api: httpx.AsyncClient) -> None:
     assert (await api.delete(f"/api/v1/jobs/{job['id'][:12]}")).json()["state"] == "cancelled"
 
 
+async def test_a_withdrawal_waits_for_its_time(api: httpx.AsyncClient, node: MemoryBackend) -> None:
+    assert_problem(await api.post("/api/v1/wallet/withdraw"), 409, "chain", "blockedge wallet exit")
+    assert (await api.post("/api/v1/wallet/exit", json={"amount": "5"})).json()["call"] == "exit"
+    assert_problem(await api.post("/api/v1/wallet/withdraw"), 409, "chain", "not before 600 s from now")
+    node.leaves_at = 1_700_000_000
+    answer = await api.post("/api/v1/wallet/withdraw")
+    assert_problem(answer, 409, "chain", "the contract refused to pay out: NotExiting")
+
+
 # ── ids ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -246,6 +255,7 @@ async def test_json_bodies_are_bounded_before_they_are_read(api: httpx.AsyncClie
     ("error", "status", "code"),
     [
         (Transient("the chain is away"), 503, "transient"),
+        (Rejected("BadPhase", "expected 1, actual 2"), 409, "reverted"),
         (PeerError("not a manifest"), 422, "bad-data"),
         (ConfigError("no"), 400, "invalid"),
         (Unreachable("no"), 503, "unreachable"),
