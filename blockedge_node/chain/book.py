@@ -94,7 +94,7 @@ class UnitBook:
         """
         match record:
             case Requested():
-                self._requests[record.task] = (block, record.request)
+                self._requests.setdefault(record.task, (block, record.request))
             case Awarded():
                 self._award(record, block, time)
             case Committed() | Revealed() | Settled() | Reported() | ReportRevealed() | ReportClosed():

@@ -1,0 +1,153 @@
+"""Calls and events against web3's own codec, which knows nothing of ours."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from web3 import Web3
+
+from blockedge_node.chain.abi_codec import contract
+from blockedge_node.chain.calls import encode, function_of, key_of
+from blockedge_node.chain.events import Skipped, decode_log
+from blockedge_node.chain.reverts import explain, skip_reason
+from blockedge_node.core.actions import ChainAction, CloseReports
+from blockedge_node.core.hashing import Domain, keccak256
+from blockedge_node.core.ids import ZERO_HASH, Address
+from blockedge_node.core.unit import Phase, UnitView
+
+from .conftest import DETECTOR, REQUESTER, WORKER
+from .scene import DATA, Story
+
+ABI = json.loads(files("blockedge_node.chain").joinpath("abi", "BlockEdge.json").read_text())["abi"]
+WEB3 = Web3().eth.contract(abi=ABI)
+
+
+def story(shard: int = 0) -> Story:
+    return Story(
+        domain=Domain(1, Address(bytes(20))), requester=REQUESTER, worker=WORKER, now=1_000, shard=shard
+    )
+
+
+def view_of(told: Story) -> UnitView:
+    from .test_book import terms
+
+    return UnitView(
+        unit=told.unit,
+        phase=Phase.REVEALED,
+        since=1,
+        request=told.signed.request,
+        terms=terms(told.shard),
+        data=(keccak256(b"a"), keccak256(b"b"), keccak256(b"c"), ZERO_HASH),
+    )
+
+
+def decoded(calls: list[ChainAction]) -> tuple[str, dict[str, Any]]:
+    function, arguments = WEB3.decode_function_input(encode(calls))
+    return function.fn_name, arguments
+
+
+def test_a_batch_names_each_request_once() -> None:
+    told = [story(0), story(1)]
+    function, args = decoded([t.award_commit() for t in told])
+    assert function == "awardCommit"
+    assert len(args["requests"]) == 1
+    assert [item["request"] for item in args["items"]] == [0, 0]
+    assert [item["award"]["shard"] for item in args["items"]] == [0, 1]
+    assert args["commitments"] == [t.commitment for t in told]
+    assert args["requests"][0]["maxPrice"] == told[0].signed.request.max_price
+    sig = args["items"][0]["awardSig"]
+    assert sig["r"] + sig["vs"] == told[0].signed.award_sig
+
+
+def test_a_registration_without_ack_has_empty_ones() -> None:
+    _, args = decoded([story().register(acked=False)])
+    ack = args["items"][0]["ack"]
+    assert (ack["award"], ack["startAt"]) == (bytes(32), 0)
+    assert args["items"][0]["ackSig"]["r"] == bytes(32)
+    _, args = decoded([story().register()])
+    assert args["items"][0]["ack"]["startAt"] == 1_001
+
+
+def test_units_travel_with_terms_and_words() -> None:
+    told = story()
+    view = view_of(told)
+    for call in (told.settle(view), told.time_out(view), told.reveal(view), told.commit(view)):
+        function, args = decoded([call])
+        unit = args["units"][0]
+        assert function == function_of(call)
+        assert tuple(unit["data"]) == view.data
+        assert unit["terms"]["deposit"] == view.terms.deposit
+    _, args = decoded([told.reveal(view)])
+    assert args["openings"][0]["output"] == told.output
+    assert args["openings"][0]["salt"] == told.salt
+
+
+def test_a_judged_report_carries_its_proof_and_a_court_one_none() -> None:
+    told = story()
+    view = view_of(told)
+    _, args = decoded([told.reveal_report(view, DETECTOR, 3, b"evidence")])
+    assert args["index"] == 3
+    assert args["proof"]["data"] == DATA
+    assert args["proof"]["evidence"] == b"evidence"
+    assert args["proof"]["request"]["inputRoot"] == told.signed.request.input_root
+    from dataclasses import replace
+
+    court = replace(view, terms=replace(view.terms, kind=2))
+    _, args = decoded([told.reveal_report(court, DETECTOR, 1)])
+    assert args["proof"]["data"] == b""
+    assert args["proof"]["request"]["fuel"] == 0
+    _, args = decoded([CloseReports(unit=told.unit, target=view.on_chain, indexes=(1, 4))])
+    assert args["indices"] == [1, 4]
+
+
+def test_single_calls_do_not_batch() -> None:
+    told = story()
+    view = view_of(told)
+    report = told.commit_report(view, DETECTOR)
+    with pytest.raises(ValueError, match="takes one item"):
+        encode([report, report])
+    with pytest.raises(ValueError, match="calls one function"):
+        encode([report, told.settle(view)])
+
+
+def test_keys_tell_calls_apart() -> None:
+    told = story()
+    assert key_of(told.award_commit()) == key_of(story().award_commit())
+    assert key_of(told.award_commit()) != key_of(story(1).award_commit())
+    assert key_of(told.register()) != key_of(told.register(acked=False))
+
+
+def test_reverts_have_names_and_figures() -> None:
+    errors = {signature.name: signature for signature in contract("BlockEdge").errors.values()}
+    insolvent = errors["Insolvent"].selector + (5).to_bytes(32, "big") + (3).to_bytes(32, "big")
+    assert str(explain(insolvent)) == "Insolvent: required 5, free 3"
+    phase = errors["BadPhase"].selector + (1).to_bytes(32, "big") + (5).to_bytes(32, "big")
+    assert str(explain(phase)) == "BadPhase: expected ASSIGNED, actual PAID"
+    terms = errors["BadTerms"].selector + b"registerBy".ljust(32, b"\0")
+    assert str(explain(terms)) == "BadTerms: field registerBy"
+    assert str(explain(b"")) == "Reverted: without a reason"
+    assert str(explain(bytes.fromhex("4e487b71") + (0x11).to_bytes(32, "big"))) == "Panic: 0x11"
+    text = (
+        bytes.fromhex("08c379a0")
+        + (32).to_bytes(32, "big")
+        + (3).to_bytes(32, "big")
+        + b"why".ljust(32, b"\0")
+    )
+    assert str(explain(text)) == "Reverted: why"
+    assert str(explain(b"\x01\x02\x03\x04")) == "Reverted: 0x01020304"
+    assert skip_reason(errors["TooEarly"].selector) == "TooEarly"
+
+
+def test_logs_of_others_are_nothing_and_broken_ones_an_error() -> None:
+    skipped = next(e for e in contract("BlockEdge").events.values() if e.name == "Skipped")
+    unit = keccak256(b"unit")
+    assert decode_log([skipped.hash, unit], b"\1\2\3\4" + bytes(28)) == Skipped(unit, b"\1\2\3\4")  # type: ignore[arg-type]
+    assert decode_log([keccak256(b"Other()")], b"") is None
+    assert decode_log([], b"") is None
+    with pytest.raises(ValueError, match="not \\(bytes4\\)"):
+        decode_log([skipped.hash, unit], b"\1")
+    with pytest.raises(ValueError, match="with 1 topics"):
+        decode_log([skipped.hash], bytes(32))
