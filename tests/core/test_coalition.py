@@ -106,8 +106,8 @@ NODES = (ALICE, BOB, CAROL, DAVE)
 class AnythingGoes(RuleBasedStateMachine):
     """Any order, loss, repetition, delay and crash; Dave lies. Then fair play, and everything must end."""
 
-    @initialize(lies=st.booleans(), works=st.booleans())
-    def begin(self, lies: bool, works: bool) -> None:
+    @initialize(lies=st.booleans(), works=st.booleans(), shards=st.integers(1, 3), kind=st.sampled_from(Kind))
+    def begin(self, lies: bool, works: bool, shards: int, kind: Kind) -> None:
         self.jobs = 0
         self.coalition = Coalition(
             member(ALICE),
@@ -115,6 +115,7 @@ class AnythingGoes(RuleBasedStateMachine):
             member(CAROL, works=works),
             member(DAVE, lies=wrong if lies else None, policy={"price_floor": 1}),
         )
+        self.submit(ALICE, shards, kind)
 
     @rule(by=st.sampled_from((ALICE, BOB)), shards=st.integers(1, 3), kind=st.sampled_from(Kind))
     def submit(self, by: bytes, shards: int, kind: Kind) -> None:
@@ -188,4 +189,4 @@ class AnythingGoes(RuleBasedStateMachine):
 
 
 TestAnythingGoes = AnythingGoes.TestCase
-TestAnythingGoes.settings = settings(max_examples=60, stateful_step_count=40)
+TestAnythingGoes.settings = settings(max_examples=40, stateful_step_count=40)
