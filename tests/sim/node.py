@@ -1,0 +1,209 @@
+"""One simulated node: the real core, engine, performer and wire over simulated ports, life after life.
+
+    run ─▶ live: disk ─▶ engine ─▶ heads ─▶ port (network) …  ─crash─▶ down for a while ─▶ live again
+
+What an adapter would start, `live` starts in the daemon's order. Every action is checked against core/rules.py
+at the moment at which the engine starts it; the rulebook remembers across lives what the node has sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import trio
+
+from blockedge_node.core.actions import Action, ChainAction, Note
+from blockedge_node.core.events import HeadSeen, Job, JobSubmitted
+from blockedge_node.core.hashing import keccak256
+from blockedge_node.core.ids import Secret, short
+from blockedge_node.core.job import ENGINE
+from blockedge_node.core.jobs import JobRun
+from blockedge_node.core.node import Machine
+from blockedge_node.core.rules import Rulebook
+from blockedge_node.core.world import Policy
+from blockedge_node.engine import Engine, load
+from blockedge_node.performer import Performer
+from blockedge_node.wire.eip712 import LocalSigner, address_of
+from tests.sim.evm import PARAMS, SimChain
+from tests.sim.machine import Disk, SimContent, SimExecutor
+from tests.sim.network import Net, Port
+from tests.sim.wallet import Wallet
+
+POLICY = Policy(
+    engines=frozenset({ENGINE}), block_time=1, delay_floor=10, bid_window=0.3, ack_timeout=5.0, bid_ttl=60
+)
+Trace = Callable[[str, str], None]  # (who, what)
+
+
+@dataclass(slots=True, eq=False)
+class SimChance:
+    """ports.Chance from the node's own seed: a life never repeats what one before it has drawn."""
+
+    random: Random
+
+    def secret(self) -> Secret:
+        return Secret(self.random.randbytes(32))
+
+    def monotonic(self) -> float:
+        return trio.current_time()
+
+
+class RuledEngine(Engine):
+    """Raises AssertionError if the core wants what core/rules.py forbids."""
+
+    rulebook: Rulebook
+
+    def _start(self, due: Mapping[Action, None]) -> None:
+        world = self.world
+        assert world is not None
+        for action in due:
+            if action not in self._running:
+                broken = self.rulebook.check(action, self.node, world)
+                assert not broken, f"{[rule.name for rule in broken]} broken at {world.now}: {action}"
+        super()._start(due)
+
+
+@dataclass(eq=False)
+class SimNode:
+    """See the module docstring. `head_lag`: seconds, at most, from a block to the node's seeing it."""
+
+    name: str
+    disk: Disk
+    chain: SimChain
+    net: Net
+    random: Random
+    trace: Trace
+    told: Callable[[ChainAction], None]  # each call that is signed: the audit
+    policy: Policy = POLICY
+    make_performer: Callable[..., Performer] = Performer
+    run_seconds: tuple[float, float] = (0.2, 2.0)
+    head_lag: float = 0.2
+    engine: RuledEngine | None = None  # None while down
+    lives: int = 0
+    notes: list[Note] = field(default_factory=list)  # of all lives
+    jobs: dict[bytes, JobRun] = field(default_factory=dict)  # as they were last seen on disk
+    _rulebook: Rulebook = field(default_factory=Rulebook)
+    _scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    _port: Port | None = None
+    _down: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.key = keccak256(b"key of " + self.name.encode())
+        self.address = address_of(self.key)
+        self.honest = self.make_performer is Performer
+        self.disk.die = self.crash
+
+    # ── life and death ───────────────────────────────────────────────────────────────────────────────────
+
+    async def run(self) -> None:
+        while True:
+            self.lives += 1
+            self.trace(self.name, f"begins life {self.lives}")
+            with trio.CancelScope() as self._scope:
+                try:
+                    async with trio.open_nursery() as life:
+                        await self._live(life)
+                finally:
+                    self._leave()
+                    self.disk.unmount()
+            await trio.sleep(self._down)
+
+    def crash(self, down: float) -> None:
+        """kill -9: nothing more leaves this node, its disk stays as it is."""
+        if self.engine is not None:
+            self.trace(self.name, f"crashes at commit {self.disk.commits}")
+            self._down = down
+            self._leave()
+            self._scope.cancel()
+
+    def _leave(self) -> None:
+        self.engine = None
+        self.net.ports.pop(self.address, None)
+        if self._port is not None:
+            self._port.close()
+        self._port = None
+
+    async def _live(self, life: trio.Nursery) -> None:
+        self.disk.mount()
+        chance, signer = SimChance(self.random), LocalSigner(self.key, self.chain.domain)
+        wallet = Wallet(
+            self.chain, self.address, self.disk.signed, self.random, self.net.faults.loss, self.told
+        )
+        port = Port(
+            self.net,
+            self.address,
+            life,
+            blobs=self.disk.blobs,
+            tell=lambda event: engine.tell(event),
+            standing=wallet.standing,
+            now=self.chain.now,
+        )
+        performer = self.make_performer(
+            signer=signer,
+            chance=chance,
+            chain=wallet,
+            network=port,
+            content=SimContent(self.disk.blobs, port, self.policy.engines),
+            executor=SimExecutor(self.policy.slots, lambda: self.random.uniform(*self.run_seconds)),
+            domain=self.chain.domain,
+        )
+        engine = RuledEngine(
+            node=load(self.disk),
+            journal=self.disk,
+            performer=performer,
+            policy=self.policy,
+            domain=self.chain.domain,
+            params=PARAMS,
+            me=self.address,
+            heard=self._hear,
+        )
+        engine.rulebook = self._rulebook
+        self.engine = engine
+        life.start_soon(self._watch, engine, wallet)
+        await life.start(engine.run)
+        self._port = self.net.ports[self.address] = port
+
+    async def _watch(self, engine: Engine, wallet: Wallet) -> None:
+        """Heads as the real watcher emits them: the newest, some after a moment, some not at all."""
+        seen = b""
+        while True:
+            head = await self.chain.next_block(seen)  # type: ignore[arg-type]
+            await trio.sleep(self.random.uniform(0, self.head_lag))
+            head = self.chain.head
+            seen = head.hash
+            wallet.look_after()
+            views = self.chain.views(engine.kept())
+            standing = self.chain.standing(self.address)
+            await engine.tell(HeadSeen(head=head, standing=standing, views=views))
+
+    # ── for the scenario ─────────────────────────────────────────────────────────────────────────────────
+
+    async def submit(self, job: Job) -> None:
+        """Hand in a job as a client does: again, if the node dies before it has answered."""
+        while True:
+            if self.engine is not None and self.engine.world is not None:
+                with trio.move_on_after(5):
+                    await self.engine.submit(JobSubmitted(job=job))
+                    return
+            await trio.sleep(0.1)
+
+    def machines(self, *kinds: type) -> list[Machine]:
+        """Those on its disk at this moment; () while it is down."""
+        known = self.engine.node.machines.values() if self.engine else ()
+        return [machine for machine in known if isinstance(machine, kinds)]
+
+    def _hear(self, notes: Sequence[Note]) -> None:
+        for note in notes:
+            self.notes.append(note)
+            self.trace(self.name, f"{short(note.subject)} {note.code} {_fields(note)}")
+        for machine in self.machines(JobRun):
+            assert isinstance(machine, JobRun)
+            self.jobs[machine.job.id] = machine
+
+
+def _fields(note: Note) -> str:
+    plain: list[tuple[str, Any]] = [pair for pair in note.fields if pair[0] not in ("detail", "reason")]
+    return " ".join(f"{name}={value}" for name, value in plain)
