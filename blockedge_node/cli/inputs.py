@@ -132,27 +132,44 @@ def _module(wanted: Wanted) -> Work:
     if not path.exists() and path.suffix != ".wasm" and "/" not in wanted.program:
         known = ", ".join((*names(), "pow"))
         raise ConfigError(f"there is no program {wanted.program!r}: name one of {known}, or a .wasm file")
-    module = read(path, MAX_WASM, "a program")
-    if not module.startswith(MAGIC):
-        text = "it is WebAssembly text: compile it with wat2wasm" if module.lstrip()[:1] == b"(" else (
-            "it does not begin with \\0asm and version 1"
-        )  # fmt: skip
-        raise ConfigError(f"{path} is not a WebAssembly module: {text}")
+    module = read_module(path)
     if wanted.merge is not None and wanted.merge not in MERGES:
         raise ConfigError(f"--merge is one of {', '.join(MERGES)}, not {wanted.merge!r}")
     pieces = pieces_of([read(file) for file in files_of(wanted.inputs)], wanted.shards, wanted.split)
     _check_sizes(pieces)
     argv = [path.stem, *(wanted.arguments or ())]
-    fuel = _measured(module, argv, pieces) if wanted.fuel == "auto" else _fuel(wanted.fuel)
+    given = None if wanted.fuel == "auto" else _fuel(wanted.fuel)
+    refuse_unrunnable(path, module)
     return Work(
         kind="wasm",
         inputs=pieces,
         shards=len(pieces),
-        fuel=fuel,
+        fuel=given or _measured(module, argv, pieces),
         label=path.name,
         module=module,
         manifest={"argv": argv, "merge": wanted.merge or "concat"},
     )
+
+
+def read_module(path: Path) -> bytes:
+    """A .wasm file's bytes. Raises ConfigError for anything else."""
+    module = read(path, MAX_WASM, "a program")
+    if not module.startswith(MAGIC):
+        is_text = module.lstrip().startswith(b"(")
+        why = "it is WebAssembly text: compile it with wat2wasm" if is_text else "it does not begin like one"
+        raise ConfigError(f"{path} is not a WebAssembly module: {why}")
+    return module
+
+
+def refuse_unrunnable(path: Path, module: bytes) -> None:
+    """Compile the module here, as workers will: an invalid one would be paid for and give nothing."""
+    from blockedge_node.core.merkle import root
+    from blockedge_node.executor.local import check
+    from blockedge_node.wire.manifest import Manifest
+
+    why = check(Manifest(wasm=root(module), argv=("check",)), module)
+    if why is not None:
+        raise ConfigError(f"{path} is not a program that nodes can run: {why}")
 
 
 def pieces_of(inputs: list[bytes], shards: int | None, how: str) -> list[bytes]:
@@ -261,6 +278,6 @@ def _measured(module: bytes, argv: list[str], pieces: Sequence[bytes]) -> int:
 
     manifest = Manifest(wasm=root(module), argv=tuple(argv), fuel=DRY_RUN_FUEL)
     found = local_run(manifest, module, [max(pieces, key=len)], slots=1).outcomes[0]
-    if found.result.fuel_used == 0:
+    if found.result.exit != 0:
         raise ConfigError(f"the dry run ended badly ({describe(found.result.exit)}): say --fuel yourself")
     return int(found.result.fuel_used * FUEL_MARGIN) + 10**6

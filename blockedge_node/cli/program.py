@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from blockedge_node.cli.context import session
@@ -33,3 +36,14 @@ def list_programs(ctx: typer.Context) -> None:
     rows = [(item["name"], item["summary"], item["merge"], item["size"]) for item in listed]
     rows.append(("pow", "proof-of-work search, judged by the contract (kind 1)", "–", "–"))
     run.out.answer(listed, run.out.table(("name", "what it does", "merge", "bytes"), rows))
+
+
+@app.command()
+def check(ctx: typer.Context, module: Annotated[Path, typer.Argument(help="A .wasm file.")]) -> None:
+    """Can nodes run this program? Compiles it as they do; needs no daemon. Exit code 2 if not."""
+    from blockedge_node.cli.inputs import read_module, refuse_unrunnable
+
+    run = session(ctx)
+    data = read_module(module)
+    refuse_unrunnable(module, data)
+    run.out.answer({"module": str(module), "size": len(data), "runs": True}, f"{module} can be run")

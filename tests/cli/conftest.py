@@ -18,6 +18,8 @@ import trio
 from blockedge_node.api.server import serve
 from tests.adapters.api.memory import MemoryBackend
 
+CSVSTATS = Path(__file__).resolve().parents[2] / "blockedge_node" / "programs" / "csvstats.wasm"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:

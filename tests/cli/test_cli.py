@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import trio
 from blockedge_node.api.models import LogLine
 from blockedge_node.programs.frames import encode
 from tests.adapters.api.memory import ME, TASK, MemoryBackend
-from tests.cli.conftest import Cli
+from tests.cli.conftest import CSVSTATS, Cli
 
 FRAMES = [encode(4, 4, bytes([shade]) * 48) for shade in (10, 20, 30)]
 
@@ -106,6 +107,7 @@ async def test_logs_follow_until_stopped(environment: dict[str, str], node: Memo
 async def test_program_list_and_version_need_no_daemon(cli: Cli) -> None:
     assert [item["name"] for item in (await cli("program", "list", "--json")).data] == ["frames", "csvstats"]
     assert "pow" in (await cli("program", "list")).out
+    assert (await cli("program", "check", CSVSTATS, "--json")).data["runs"] is True
     assert (await cli("version")).out.startswith("blockedge ")
 
 
@@ -131,7 +133,7 @@ async def test_inputs_as_a_shell_expands_them(cli: Cli, home: Path, node: Memory
 
 
 async def test_a_wasm_file_gets_its_input_cut(cli: Cli, home: Path, node: MemoryBackend) -> None:
-    (home / "my.wasm").write_bytes(b"\0asm\x01\0\0\0")
+    shutil.copyfile(CSVSTATS, home / "my.wasm")
     (home / "data").write_bytes(b"a\nbb\nccc\n")
     words = (
         "task",
@@ -155,9 +157,8 @@ async def test_a_wasm_file_gets_its_input_cut(cli: Cli, home: Path, node: Memory
 
 
 async def test_fuel_auto_runs_the_program_here_first(cli: Cli, home: Path, node: MemoryBackend) -> None:
-    module = Path(__file__).resolve().parents[2] / "blockedge_node" / "programs" / "csvstats.wasm"
     (home / "data").write_text("a,1\nb,2\n" * 50)
-    done = await cli("task", "submit", module, "-i", home / "data", "--fuel", "auto")
+    done = await cli("task", "submit", CSVSTATS, "-i", home / "data", "--fuel", "auto")
     assert done.code == 0, done.err
     spec = next(iter(node.specs.values()))
     assert 10**6 < spec.fuel < 10**8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import trio
 
 from blockedge_node.errors import Transient
 from tests.adapters.api.memory import MemoryBackend
-from tests.cli.conftest import Cli
+from tests.cli.conftest import CSVSTATS, Cli
 
 USAGE, FAILURE, UNREACHABLE, TIMEOUT, CHAIN = 2, 1, 3, 4, 5
 
@@ -106,11 +107,16 @@ async def test_a_file_that_is_not_wasm(cli: Cli, home: Path, node: MemoryBackend
     done = await cli("task", "submit", home / "big.wasm")
     assert done.code == USAGE
     assert f"a program may have {32 * 2**20} at most" in done.err
+    (home / "junk.wasm").write_bytes(b"\0asm\x01\0\0\0junk")
+    for words in (("task", "submit"), ("program", "check")):
+        done = await cli(*words, home / "junk.wasm")
+        assert done.code == USAGE
+        assert "is not a program that nodes can run" in done.err
     assert not node.done
 
 
 async def test_an_input_that_is_too_large(cli: Cli, home: Path, node: MemoryBackend) -> None:
-    (home / "my.wasm").write_bytes(b"\0asm\x01\0\0\0")
+    shutil.copyfile(CSVSTATS, home / "my.wasm")
     (home / "data").write_bytes(bytes(1_000_001))  # the daemon of these tests takes 1 000 000
     done = await cli("task", "submit", home / "my.wasm", "--input", home / "data")
     assert done.code == USAGE
@@ -131,11 +137,11 @@ async def test_an_input_that_is_too_large(cli: Cli, home: Path, node: MemoryBack
         ("--input data --fuel much", '--fuel takes a whole number or "auto"'),
         ("--input data --input data --shards 3", "2 inputs make 2 shards, not 3"),
         ("--input empty", "holds no files"),
-        ("--fuel auto", "the dry run ended badly"),
+        ("--fuel auto --input data", "the dry run ended badly"),
     ],
 )
 async def test_a_program_and_its_input_must_fit(cli: Cli, home: Path, words: str, text: str) -> None:
-    (home / "my.wasm").write_bytes(b"\0asm\x01\0\0\0")
+    shutil.copyfile(CSVSTATS, home / "my.wasm")
     (home / "data").write_bytes(b"0123456789")
     (home / "empty").mkdir()
     arguments = [str(home / word) if word in ("data", "empty") else word for word in words.split()]
