@@ -33,6 +33,7 @@ from blockedge_node.core.actions import (
     PublishBids,
     PublishRequest,
     RefuseAward,
+    RevealReport,
     SendAck,
     SendAward,
     SendReceipt,
@@ -133,6 +134,8 @@ class Performer:
                 return await self.send_receipt(action, tries)
             case Check():
                 return await self.check(action, tries)
+            case RevealReport():
+                return await self.reveal_report(action, tries)
             case _:
                 return await self.call_chain(action, tries)
 
@@ -265,6 +268,14 @@ class Performer:
         )
 
     # ── chain ────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def reveal_report(self, action: RevealReport, tries: Tries) -> Event | None:
+        """A judge wants to see the data that the evidence is about; the core names it by its root alone."""
+        shard = action.target.terms.shard
+        await self._persist(tries, lambda: self.content.fetch_task(action.request, shard))
+        job = self.content.job(action.request, shard)
+        data = job.data if isinstance(job, PowJob) else b""
+        return await self.call_chain(replace(action, data=data), tries)
 
     async def call_chain(self, action: ChainAction, tries: Tries) -> Event | None:
         return await self._persist(tries, lambda: self.chain.send(action))

@@ -253,6 +253,8 @@ def _write_settings(
     text = (SOURCE / "config" / "devnet.toml").read_text()
     text = text.replace("/ip4/127.0.0.1/tcp/0", f"/ip4/127.0.0.1/tcp/{port}")
     lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in policy.items())
+    kept = (line for line in text.splitlines(keepends=True) if line.split(" ")[0] not in policy)
+    text = "".join(kept)
     text = text.replace("[p2p]\n", f"[p2p]\nbootstrap = {json.dumps(list(bootstrap))}\n")
     text = text.replace("[policy]\n", f"[policy]\n{lines}")
     extra = (
