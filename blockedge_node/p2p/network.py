@@ -235,7 +235,7 @@ class P2P:
         return self.peers.rows(self.directory.owners_of)
 
     def counts(self) -> dict[str, int]:
-        """Gossip so far: published, accept, ignore with its reasons, reject."""
+        """Gossip so far, by topic: `requests accept`, `bids reject`, `notices published`, `bids not covered` …"""
         return dict(self.gossip.counts)
 
     def add_peer(self, address: str) -> str:

@@ -85,7 +85,7 @@ class Gossip:
         self._standing, self._emit, self._now = standing, emit, now
         prefix = f"/blockedge/1/{domain.chain_id}/0x{domain.contract.hex()}"
         self.topics = {name: f"{prefix}/{name}" for name in ("requests", "bids", "notices")}
-        self.counts: Counter[str] = Counter()  # verdicts, and the reasons for IGNORE
+        self.counts: Counter[str] = Counter()  # by topic: verdicts, and the reasons for IGNORE
         self._signers = Buckets(settings.per_signer, trio.current_time)
         self._origins = Buckets(settings.per_signer, trio.current_time)
         self._newcomers = Buckets(settings.newcomers, trio.current_time)
@@ -151,7 +151,7 @@ class Gossip:
         try:
             await self._judge(name, origin, packet.data)
         except Ignored as reason:
-            self.counts[str(reason)] += 1
+            self.counts[f"{name} {reason}"] += 1
             verdict = Verdict.IGNORE
         except PeerError as error:
             verdict = Verdict.REJECT
@@ -164,7 +164,7 @@ class Gossip:
             verdict = Verdict.ACCEPT
         finally:
             self._judging.discard(packet_id)
-        self.counts[verdict.value] += 1
+        self.counts[f"{name} {verdict.value}"] += 1
         return verdict is Verdict.ACCEPT
 
     async def _judge(self, name: str, origin: ID, raw: bytes) -> None:
@@ -259,7 +259,7 @@ class Gossip:
             raise Transient(f"no peer listens on {name}") from None
         finally:
             self._queued -= 1
-        self.counts["published"] += 1
+        self.counts[f"{name} published"] += 1
 
     async def _listeners(self, name: str) -> Link:
         """A living host with at least one peer in the topic's mesh; libp2p has no event for the first one."""
