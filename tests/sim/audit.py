@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from blockedge_node.chain.book import closed
-from blockedge_node.chain.events import Burned, Settled
+from blockedge_node.chain.book import closed, slot_of
+from blockedge_node.chain.events import Settled
 from blockedge_node.core.actions import AwardCommit, ChainAction, CommitReport
 from blockedge_node.core.ids import Address, Digest, Hash, UnitId
 from blockedge_node.core.unit import Phase
@@ -65,7 +65,7 @@ class Audit:
             bounds = 0 <= r.score <= REPUTATION_MAX and r.n <= r.m and r.s <= r.t
             assert bounds, f"invariant 14: {self.names[who]} has {r}"
         self._check_ends()
-        expected = chain.book.unsettled()
+        expected = {view.unit: slot_of(view) for view in views}
         assert chain.slots(list(expected)) == expected, "views differ from the contract's slots"
 
     def _check_ends(self) -> None:
@@ -82,6 +82,3 @@ class Audit:
                 assert takes or not record.slashed, "invariant 3: an honest end took from a deposit"
         for view in self.chain.book.all_views():
             assert (view.unit in settled) == view.phase.terminal, "invariant 4: an end that did not last"
-
-    def burned_in_events(self) -> int:
-        return sum(r.amount for block in self.chain.blocks for r in block.records if isinstance(r, Burned))

@@ -24,13 +24,14 @@ from trio.testing import MockClock
 from blockedge_node.chain.book import closed
 from blockedge_node.core.events import Job
 from blockedge_node.core.jobs import JobRun
+from blockedge_node.core.reputation import protocol_fee
 from blockedge_node.core.requester import Requester
 from blockedge_node.core.unit import Phase, Standing, UnitView
 from blockedge_node.core.verifier import Verifier
 from blockedge_node.core.worker import Worker
 from blockedge_node.performer import Performer
 from tests.sim.audit import Audit
-from tests.sim.evm import SimChain, Weather
+from tests.sim.evm import PARAMS, SimChain, Weather
 from tests.sim.jobs import Asked
 from tests.sim.machine import CrashPoint, Disk
 from tests.sim.network import Faults, Net
@@ -223,12 +224,16 @@ class Played:
         return [note.code for note in self.nodes[name].notes]
 
     def honest_lost_nothing(self) -> None:
-        """No honest node was slashed, fined or found at fault, and none was out of pocket by a report."""
-        for node in self.nodes.values():
-            if node.honest:
-                assert self.final[node.name].reputation.n == 0, f"{node.name} was found at fault"
-                for view in self.units_of(worker=node.name):
-                    assert not view.slashed, f"{node.name} lost {view.slashed} wei in a unit"
+        """No honest node was found at fault, slashed or fined; none is out of pocket but for what it bought."""
+        for name, node in self.nodes.items():
+            if not node.honest:
+                continue
+            assert self.final[name].reputation.n == 0, f"{name} was found at fault"
+            for view in self.units_of(worker=name):
+                assert not view.slashed, f"{name} lost {view.slashed} wei in a unit"
+            bought = (v for v in self.units_of(name) if v.phase in (Phase.PAID, Phase.UNRESOLVED))
+            spent = sum(v.terms.price + protocol_fee(v.terms.price, PARAMS) for v in bought)
+            assert self.gained(name) >= -spent, f"{name} lost {-self.gained(name) - spent} wei for nothing"
 
 
 def _set_up(scenario: Scenario, directory: Path, nursery: trio.Nursery) -> Played:

@@ -1,0 +1,78 @@
+"""Dishonest nodes: the devnet's own cheats, and some that only pay off where nobody looks closely.
+
+    Scenario(…).cheats("dave", fabricate(kind=1))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from blockedge_node.core import merkle
+from blockedge_node.core.actions import Action, RevealReport, Solve
+from blockedge_node.core.events import Event, WorkSolved
+from blockedge_node.core.task import Kind, Result
+from blockedge_node.devnet.cheats import Cheat, Fabricate, FalseReport, Refuse, Withhold
+from blockedge_node.performer import Performer, Tries
+
+MakePerformer = Callable[..., Performer]
+
+
+class Lazy(Cheat):
+    """Searches nothing and says that there is nothing: only a winning nonce proves it wrong."""
+
+    def lie(self, action: Action) -> Any:
+        idle = isinstance(action, Solve) and action.request.kind == Kind.POW
+        return self.find_nothing if idle else None
+
+    async def find_nothing(self, action: Solve, tries: Tries) -> Event:
+        return WorkSolved(
+            unit=action.unit,
+            award=action.award,
+            result=Result(exit=0, output_root=merkle.root(b"")),
+            output=b"",
+            salt=self.chance.secret(),
+            guard_secret=self.chance.secret(),
+        )
+
+
+class HalfReport(FalseReport):
+    """Bonds a report against whatever it checks and never reveals it."""
+
+    def lie(self, action: Action) -> Any:
+        return self.do_nothing if isinstance(action, RevealReport) else super().lie(action)
+
+
+def fabricate(**victims: Any) -> MakePerformer:
+    return partial(Fabricate, **victims)
+
+
+def refuse(**victims: Any) -> MakePerformer:
+    return partial(Refuse, **victims)
+
+
+def withhold(**victims: Any) -> MakePerformer:
+    return partial(Withhold, **victims)
+
+
+def false_report(**victims: Any) -> MakePerformer:
+    return partial(FalseReport, **victims)
+
+
+def lazy(**victims: Any) -> MakePerformer:
+    return partial(Lazy, **victims)
+
+
+def half_report(**victims: Any) -> MakePerformer:
+    return partial(HalfReport, **victims)
+
+
+ALL: tuple[Callable[..., MakePerformer], ...] = (
+    fabricate,
+    refuse,
+    withhold,
+    false_report,
+    lazy,
+    half_report,
+)
