@@ -115,6 +115,7 @@ class MemoryWorld:
         self.nursery = nursery
         self.now = START
         self.contract = Contract(DOMAIN, DEV, truth)
+        self.block = trio.Event()  # the next one
         self.pending: list[_Pending] = []
         self.blobs: dict[Root, bytes] = {}
         self.nodes: dict[Address, MemoryNode] = {}
@@ -136,6 +137,8 @@ class MemoryWorld:
                     self.pending.remove(call)
             for node in self.nodes.values():
                 await node.see_head()
+            self.block.set()
+            self.block = trio.Event()
 
     def later(self, to: Address, event: Event) -> None:
         async def arrive() -> None:
