@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from blockedge_node.api.models import LogLine
+from blockedge_node.api.server import serve
 from blockedge_node.programs.frames import encode
 from tests.adapters.api.memory import ME, TASK, MemoryBackend
 from tests.cli.conftest import CSVSTATS, Cli
@@ -109,6 +110,19 @@ async def test_program_list_and_version_need_no_daemon(cli: Cli) -> None:
     assert "pow" in (await cli("program", "list")).out
     assert (await cli("program", "check", CSVSTATS, "--json")).data["runs"] is True
     assert (await cli("version")).out.startswith("blockedge ")
+
+
+async def test_tcp_with_the_nodes_token(cli: Cli, home: Path, nursery: trio.Nursery) -> None:
+    async def start(task_status: trio.TaskStatus[list[str]]) -> None:
+        token, path = home / "api.token", home / "api.sock"
+        await serve(MemoryBackend(), path=path, tcp="127.0.0.1:0", token_file=token, task_status=task_status)
+
+    _, url = await nursery.start(start)
+    done = await cli("status", "--api", url, "--data-dir", home, "--json")
+    assert done.data["peer_id"] == "12D3KooWMe"
+    (home / "api.token").write_text("wrong")
+    refused = await cli("status", "--api", url, "--data-dir", home, "--json")
+    assert (refused.code, refused.error["code"]) == (1, "unauthorized")
 
 
 # ── tasks ────────────────────────────────────────────────────────────────────────────────────────────────
