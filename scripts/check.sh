@@ -13,7 +13,7 @@ check_shell() { local file; for file in scripts/*.sh .ci/run; do bash -n "$file"
 check_solfmt() { (cd contracts && bin/forge fmt --check); }
 check_solhint() { (cd contracts && npx --no-install solhint --max-warnings 0 'src/**/*.sol' 'script/*.sol' 'test/**/*.sol'); }
 check_sizes() { python scripts/check_contract_sizes.py; }
-check_gas() { (cd contracts && FORGE_SNAPSHOT_CHECK=true bin/forge test --match-path test/integration/Gas.t.sol); }
+check_gas() { (cd contracts && FORGE_SNAPSHOT_CHECK=true bin/forge snapshot --check --match-path test/integration/Gas.t.sol); }
 check_generated() { scripts/check_generated.sh; }
 check_guests() { python -m blockedge_node.programs.build --verify; }
 check_files() { python scripts/check_tracked_files.py; }

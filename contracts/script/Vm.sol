@@ -56,6 +56,23 @@ interface Vm {
         string calldata json,
         string calldata key
     ) external pure returns (uint256[] memory);
+    function parseJsonBytes32Array(
+        string calldata json,
+        string calldata key
+    ) external pure returns (bytes32[] memory);
+    function parseJsonBytesArray(
+        string calldata json,
+        string calldata key
+    ) external pure returns (bytes[] memory);
+    function parseJsonBoolArray(
+        string calldata json,
+        string calldata key
+    ) external pure returns (bool[] memory);
+    function parseJsonStringArray(
+        string calldata json,
+        string calldata key
+    ) external pure returns (string[] memory);
+    function split(string calldata input, string calldata delimiter) external pure returns (string[] memory);
     function parseJsonAddress(string calldata json, string calldata key) external pure returns (address);
     function parseJsonBytes32(string calldata json, string calldata key) external pure returns (bytes32);
     function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);

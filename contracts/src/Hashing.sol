@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {Ack, Award, Bid, Request, Result, Terms} from "./Types.sol";
 
 /// @title Every typehash and struct hash of the protocol, the same bytes as blockedge_node/core.
-/// @dev tests/vectors/hashing.json is read by both sides (docs/protocol.md §2, invariants 6 and 17).
+/// @dev tests/vectors/eip712.json is read by both sides (docs/protocol.md §2, invariants 6 and 17).
 library Hashing {
     bytes32 internal constant REQUEST_TYPEHASH = keccak256(
         "Request(address requester,uint64 nonce,address ue,uint8 kind,uint8 mode,uint16 shards,uint16 spotBps,bytes32 program,bytes32 inputRoot,bytes32 acl,uint64 fuel,uint96 maxPrice,uint96 minDeposit,uint96 checkFee,uint32 maxDelay,uint32 repMin,uint32 repMax,uint16 wPrice,uint16 wDelay,uint16 wRep,uint40 expiry)"

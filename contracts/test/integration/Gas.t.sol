@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {vm} from "../../script/Vm.sol";
 import {AwardItem, Opening, Request, Secret, Unit} from "../../src/Types.sol";
+import {Console} from "../utils/Console.sol";
 import {Fixture, Job} from "../utils/Fixture.sol";
 
 /// @title The gas table of docs/protocol.md §3.5, first column, against its budgets.
@@ -85,10 +86,23 @@ contract GasTest is Fixture {
         (, used,,,) = vm.lastCallGas();
     }
 
+    /// @notice One row of the table: printed, and kept in snapshots/GasPerUnit.json.
     function _record(string memory units, Row memory row) private {
-        vm.snapshotValue("gas per unit", string.concat(units, " per tx: 1 awardCommit"), row.awardCommit);
-        vm.snapshotValue("gas per unit", string.concat(units, " per tx: 2 reveal"), row.reveal);
-        vm.snapshotValue("gas per unit", string.concat(units, " per tx: 3 settle"), row.settle);
-        vm.snapshotValue("gas per unit", string.concat(units, " per tx: 4 total"), row.total);
+        _keep(units, "1 awardCommit", row.awardCommit);
+        _keep(units, "2 reveal", row.reveal);
+        _keep(units, "3 settle", row.settle);
+        _keep(units, "4 total", row.total);
+        string memory parts = string.concat(
+            _thousands(row.awardCommit), " + ", _thousands(row.reveal), " + ", _thousands(row.settle)
+        );
+        Console.log(string.concat(units, " units per tx: ", _thousands(row.total), " gas (", parts, ")"));
+    }
+
+    function _keep(string memory units, string memory call, uint256 gasUsed) private {
+        vm.snapshotValue("GasPerUnit", string.concat(units, " per tx: ", call), gasUsed);
+    }
+
+    function _thousands(uint256 gasUsed) private pure returns (string memory) {
+        return string.concat(vm.toString(gasUsed / 1000), ".", vm.toString(gasUsed % 1000 / 100), "k");
     }
 }
