@@ -18,8 +18,9 @@ from blockedge_node.core.ids import UnitId
 from blockedge_node.core.job import describe
 from blockedge_node.core.jobs import JobRun, JobState
 from blockedge_node.core.params import Params
-from blockedge_node.core.requester import Requester, Shard
+from blockedge_node.core.requester import Requester
 from blockedge_node.core.selection import BPS, rank_key, score
+from blockedge_node.core.shard import Shard
 from blockedge_node.core.task import Bid, Kind, Request
 from blockedge_node.core.unit import Phase, UnitView
 from blockedge_node.core.worker import Worker

@@ -31,7 +31,7 @@ from blockedge_node.core.actions import Note
 from blockedge_node.core.events import Event, Job, JobCancelled
 from blockedge_node.core.facts import note
 from blockedge_node.core.ids import Address, TaskId, UnitId
-from blockedge_node.core.requester import ShardOutcome
+from blockedge_node.core.shard import ShardOutcome
 from blockedge_node.core.task import Kind, Request, Result
 from blockedge_node.core.world import World
 

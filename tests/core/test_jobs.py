@@ -9,7 +9,7 @@ from blockedge_node.core.events import JobCancelled
 from blockedge_node.core.hashing import keccak256
 from blockedge_node.core.jobs import JobRun, JobState, TaskSeen
 from blockedge_node.core.merkle import root
-from blockedge_node.core.requester import ShardOutcome
+from blockedge_node.core.shard import ShardOutcome
 from blockedge_node.core.task import Kind, unit_id
 from tests.core.builders import ALICE, BOB, DOMAIN, RESULT, START, job, world
 

@@ -174,6 +174,18 @@ def test_requester_registers_what_was_acknowledged_and_not_committed() -> None:
     assert requesters.outcomes(story.machine)[0].failed == "refused"
 
 
+def test_requester_registers_a_long_task_that_its_worker_does_not_register_at_the_start() -> None:
+    asked = request(max_delay=300, expiry=START + 900)
+    made = bid(asked, delay=200, expiry=START + 600)
+    task = asked.task(DOMAIN)
+    story = play(requesters.begin(JOB, asked, task, (0,)), ALICE).gets(RequestPublished(task=task, at=0.0))
+    story.gets(bid_heard(made)).gets(BidWindowClosed(task=task, shard=0, round=0))
+    digest = placed(story).digest
+    assert placed(story).register_by == START + 120
+    story.gets(AckHeard(award=digest, ack=Ack(award=digest, start_at=START), sig=SIG, at=1.0))
+    story.at(5).then_rests().at(6).then_wants(RegisterAward)
+
+
 def test_requester_times_out_a_withheld_reveal_and_settles_what_the_worker_does_not() -> None:
     story = acknowledged()
     view = committed(seen(story, START + 2), commitment_of(DONE), START + 2)

@@ -13,7 +13,8 @@ from blockedge_node.core.actions import (
 )
 from blockedge_node.core.ids import Digest, Hash, UnitId
 from blockedge_node.core.node import Machine, Node, verifier_key, worker_key
-from blockedge_node.core.requester import Requester, Shard
+from blockedge_node.core.requester import Requester
+from blockedge_node.core.shard import Shard
 from blockedge_node.core.task import Award, unit_id
 from blockedge_node.core.unit import UnitView
 from blockedge_node.core.verifier import Verifier
