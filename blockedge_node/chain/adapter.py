@@ -184,7 +184,7 @@ class ChainAdapter:
         burned, held = _answers(
             await self.rpc.ask_all([self.reader.burned(head.hash), self.reader.ether(at=head.hash)])
         )
-        everybody = sorted(self.watcher.addresses)
+        everybody = sorted(self.watcher.logs.addresses)
         accounts: list[Account] = []
         for i in range(0, len(everybody), AUDIT_PART):
             asks = [self.reader.account(who, head.hash) for who in everybody[i : i + AUDIT_PART]]
@@ -210,8 +210,8 @@ class ChainAdapter:
             age=watcher.age,
             problem=watcher.problem,
             endpoints=tuple((e.name, e.problem) for e in self.rpc.endpoints),
-            reorgs=watcher.reorgs,
-            open_units=len(watcher.book),
+            reorgs=watcher.logs.reorgs,
+            open_units=len(watcher.logs.book.open_units()),
             sender=self.sender.status(),
         )
 

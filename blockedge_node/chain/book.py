@@ -141,9 +141,9 @@ class UnitBook:
         """Every unit still in the book, closed ones too; oldest award first."""
         return tuple(entry.view for entry in self._units.values())
 
-    def unsettled(self) -> dict[UnitId, Slot]:
-        """The slots that the contract must show for all units that can still change or have just ended."""
-        return {unit: entry.slot for unit, entry in self._units.items() if not closed(entry.view)}
+    def open_units(self) -> list[UnitId]:
+        """Units that can still change."""
+        return [unit for unit, entry in self._units.items() if not closed(entry.view)]
 
     def slot(self, unit: UnitId) -> Slot:
         """What the contract must show for any unit; NO_SLOT for one that was never awarded."""

@@ -12,11 +12,11 @@ contract's address, the right code hash: `verify()` makes that a ChainError at s
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import httpx
 import structlog
@@ -221,7 +221,7 @@ class Rpc:
             if response.headers.get("content-encoding", "identity") != "identity":
                 raise _Fault("compressed its answer although asked not to")
             raw = bytearray()
-            async with aclosing(response.aiter_raw()) as parts:
+            async with aclosing(cast(AsyncGenerator[bytes], response.aiter_raw())) as parts:
                 async for part in parts:
                     raw += part
                     if len(raw) > self.max_bytes:

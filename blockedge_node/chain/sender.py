@@ -148,13 +148,13 @@ class Sender:
 
     async def _round(self, head: Block) -> None:
         async with self._busy:
-            reorged = self._reorgs != self._watcher.reorgs
+            reorged = self._reorgs != self._watcher.logs.reorgs
             if self._nonces.synced and not (self._nonces.open or self._waiting or reorged):
                 return  # an idle node asks nothing
             try:
                 for job in await self._nonces.look_after(head):
                     self._retry(job, head)
-                self._reorgs = self._watcher.reorgs
+                self._reorgs = self._watcher.logs.reorgs
                 due = [job for job in self._waiting if job.not_before <= head.number]
                 self._trouble = ""
                 await self._dispatch(head, due)

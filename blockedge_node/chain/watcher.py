@@ -1,48 +1,45 @@
-"""Confirmed heads: polls the chain, folds its logs into unit views and emits HeadSeen.
+"""Confirmed heads: polls the chain, has its logs folded into unit views, and emits HeadSeen.
 
-    latest ──(CONF blocks)──▶ confirmed ──▶ logs by block hash ──▶ UnitBook ──▶ slots compared ──▶ HeadSeen
+    latest ──(CONF blocks)──▶ confirmed ──▶ logreader.py: logs → views ──▶ compared with the slots ──▶
+    HeadSeen
 
-- The confirmed head is `latest` − CONF. Near it, blocks are followed one by one through their parents' hashes
-and
-  their logs are asked for by block hash, so no reorg can mix two branches; far behind, logs come in ranges.
-- The last 256 (number, hash) are kept. If a block does not descend from the last one, everything above the
-common
-  ancestor is dropped and read again (docs/protocol.md §4).
-- The contract's slot is the truth: each head compares the slots of all open units with the views in one call,
-and
-  reads a unit's logs again if they differ. If they still differ, the endpoint is not believed.
+- The confirmed head is `latest` − CONF. Each is read in one batch, its logs and the slots of all open units;
+  a second one, if there were logs, reads our own balance and reputation.
+- The contract's slot is the truth. A unit whose slot differs from its view has its logs read again; if they
+still do
+  not make the slot, the endpoint is not believed and no head is emitted until one is.
 - A head that is lower than before on the same branch is an endpoint that lags: it is waited for.
 
 `Head.time` is the block's timestamp, exactly: a call whose window opens by time is due on a head past the
-opening (§3.3), and notBefore of an Award is the time of a block. "Now" for what peers send (expiry,
-freshness) is `now()`: that timestamp plus the wall time since the head arrived.
+opening (docs/protocol.md §3.3), and notBefore of an Award is the time of a block. "Now" for what peers send
+(expiry, freshness) is `now()`: that timestamp plus the wall time since the head arrived. No head, no event:
+while the chain stands still nothing on it can become due.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
+from itertools import chain
 from typing import Any
 
 import structlog
 import trio
 
-from blockedge_node.chain.blocks import Block, Log, block_at, block_if_any, logs_between, logs_of
-from blockedge_node.chain.book import HORIZON, UnitBook
-from blockedge_node.chain.events import Awarded, ExitRequested, Funded, Reported, Withdrawn, decode_log
+from blockedge_node.chain.blocks import Block, block_at
+from blockedge_node.chain.book import Slot
+from blockedge_node.chain.logreader import LogReader
 from blockedge_node.chain.reader import Reader
 from blockedge_node.chain.rpc import Rpc, RpcRefused
 from blockedge_node.core.events import HeadSeen
 from blockedge_node.core.ids import Address, Hash, UnitId
-from blockedge_node.core.unit import Account, Head, Reputation, Standing
+from blockedge_node.core.unit import Head, Standing
 from blockedge_node.errors import Transient
 
 log = structlog.get_logger("chain.watcher")
 
-STEP = 32  # blocks followed one by one; beyond that, logs are read in ranges
-RANGE = 2_000  # blocks a range at first; halved when the endpoint refuses, never below 1
-RETRY = 0.5  # seconds after a fault, doubled up to RETRY_MAX
+RETRY = 0.25  # seconds after a fault, doubled up to RETRY_MAX
 RETRY_MAX = 10.0
-ADDRESSES_MAX = 100_000  # remembered for the audit
+STANDING_BLOCKS = 30  # our own figures are read again after as many blocks without any log
 Emit = Callable[[HeadSeen], Awaitable[None]]
 
 
@@ -60,27 +57,23 @@ class Watcher:
         poll: float = 0.25,  # seconds
         keep: Callable[[], Collection[UnitId]] = frozenset,  # units somebody still waits to see the end of
     ) -> None:
-        self.rpc = rpc
-        self.reader = reader
-        self.me = me
         self.conf = conf
-        self.poll = poll
-        self.keep = keep
-        self.book = UnitBook()
-        self.addresses: set[Address] = set()  # all that ever held a balance, for the audit
+        self.logs = LogReader(rpc, reader.address, start=start, keep=keep)
         self.latest: Block | None = None  # newest block, not confirmed
         self.head: Head | None = None  # confirmed, as last emitted
         self.standing = Standing()
         self.problem = ""  # why no head arrives, in words; empty while they do
-        self.reorgs = 0
+        self._rpc = rpc
+        self._reader = reader
+        self._me = me
         self._start = start
-        self._kept: dict[int, Hash] = {}  # the last HORIZON confirmed blocks that were read
-        self._last = start - 1  # all logs up to here are in the book
-        self._range = RANGE
+        self._poll = poll
+        self._keep = keep
+        self._standing_at = (-1, 0)  # the log's changes and the block at which `standing` was read
         self._suspects: dict[UnitId, int] = {}  # units whose slots differ, and where their logs begin
         self._done: Hash | None = None  # newest block of the last head emitted
         self._arrived = trio.current_time()
-        self._interval = poll  # smoothed seconds between heads
+        self._interval = poll  # smoothed seconds between blocks
         self._new_block = trio.Event()
 
     # ── what others read ─────────────────────────────────────────────────────────────────────────────────
@@ -127,28 +120,27 @@ class Watcher:
 
     def _pause(self) -> float:
         """Poll rarely right after a head, often when the next one is near."""
-        until_due = 0.8 * self._interval - self.age
-        return min(max(until_due, self.poll), 4 * self.poll)
+        return min(max(0.9 * self._interval - self.age, self._poll), 4 * self._poll)
 
     async def _look(self) -> HeadSeen | None:
-        latest = await self.rpc.ask(block_at("latest"))
+        latest = await self._rpc.ask(block_at("latest"))
         if latest.hash == self._done:
             return None
         target = latest
         if self.conf:
-            target = await self.rpc.ask(block_at(max(0, latest.number - self.conf)))
-        if target.number < self._last and self._kept.get(target.number) == target.hash:
-            raise self._disbelieve(f"lags: gave block {target.number} after {self._last}")
+            target = await self._rpc.ask(block_at(max(0, latest.number - self.conf)))
+        if target.number < self.logs.last and self.logs.has(target):
+            raise self.logs.disbelieve(f"lags: gave block {target.number} after {self.logs.last}")
         self._note(latest)
         if target.number < self._start:
             raise Transient(f"block {self._start}, where the contract begins, is not confirmed yet")
-        await self._follow(target)
         await self._read_head(target)
-        keep = self.keep()
-        self.book.retire(target.number, keep)
+        keep = self._keep()
+        self.logs.book.retire(target.number, keep)
         self._done = latest.hash
         self.head = Head(number=target.number, hash=target.hash, time=target.time)
-        return HeadSeen(head=self.head, standing=self.standing, views=self.book.views(target.number, keep))
+        views = self.logs.book.views(target.number, keep)
+        return HeadSeen(head=self.head, standing=self.standing, views=views)
 
     def _note(self, latest: Block) -> None:
         if self.latest is not None:
@@ -160,166 +152,52 @@ class Watcher:
         self._new_block.set()
         self._new_block = trio.Event()
 
-    # ── logs ─────────────────────────────────────────────────────────────────────────────────────────────
-
-    async def _follow(self, target: Block) -> None:
-        """Bring the book to `target`, over any reorg."""
-        if self._kept.get(target.number) == target.hash:
-            return
-        if target.number <= self._last or not await self._still_there():
-            await self._rewind()
-        while target.number - self._last > STEP:
-            await self._read_range(min(target.number - 1, self._last + self._range))
-            self.book.retire(self._last, self.keep())
-        await self._read_steps(target)
-
-    async def _still_there(self) -> bool:
-        """Whether the last block that was read is still on the chain."""
-        if self._last not in self._kept:
-            return True
-        block = await self.rpc.ask(block_if_any(self._last))
-        return block is not None and block.hash == self._kept[self._last]
-
-    async def _rewind(self) -> None:
-        """Drop everything above the newest kept block that is still on the chain."""
-        kept = sorted(self._kept, reverse=True)
-        ancestor = self._start - 1
-        for i in range(0, len(kept), STEP):
-            numbers = kept[i : i + STEP]
-            blocks = await self.rpc.ask_all([block_if_any(n) for n in numbers])
-            found = [
-                n
-                for n, block in zip(numbers, blocks, strict=True)
-                if isinstance(block, Block) and block.hash == self._kept[n]
-            ]
-            if found:
-                ancestor = found[0]
-                break
-        if self._last > ancestor:
-            self.reorgs += 1
-            log.warning("reorg", dropped=self._last - ancestor, ancestor=ancestor)
-        self._drop_above(ancestor)
-
-    def _drop_above(self, block: int) -> None:
-        self.book.drop_above(block)
-        self._kept = {n: h for n, h in self._kept.items() if n <= block}
-        self._last = min(self._last, block)
-
-    async def _read_range(self, last: int) -> None:
-        """Logs of (last read, last] in one question; each of their blocks is checked against its header."""
-        first = self._last + 1
-        try:
-            logs = await self.rpc.ask(logs_between(first, last, self.reader.address))
-        except RpcRefused:
-            if self._range == 1:
-                raise
-            self._range = max(1, self._range // 2)  # too many results or blocks for this endpoint
-            return
-        numbers = sorted({entry.block for entry in logs} | {last})
-        if any(not first <= number <= last for number in numbers):
-            raise self._disbelieve(f"gave logs outside of blocks {first} to {last}")
-        blocks = {b.number: b for b in await self._blocks(numbers)}
-        self._fold(logs, blocks)
-        self._keep_block(blocks[last])
-        self._range = min(RANGE, self._range * 2)
-
-    async def _read_steps(self, target: Block) -> None:
-        """Blocks after the last one up to `target`, each a child of the one before; logs by block hash."""
-        numbers = range(self._last + 1, target.number)
-        blocks = [*await self._blocks(numbers), target]
-        parent = self._kept.get(self._last)
-        for block in blocks:
-            if parent is not None and block.parent != parent:
-                raise Transient("the chain changed while it was read")  # the next look rewinds
-            parent = block.hash
-        answers = await self.rpc.ask_all([logs_of(b.hash, self.reader.address) for b in blocks])
-        for block, logs in zip(blocks, answers, strict=True):
-            if isinstance(logs, RpcRefused):
-                raise logs
-            self._fold(logs, {block.number: block})
-            self._keep_block(block)
-
-    async def _blocks(self, numbers: Collection[int]) -> list[Block]:
-        answers = await self.rpc.ask_all([block_at(n) for n in numbers])
-        for number, block in zip(numbers, answers, strict=True):
-            if isinstance(block, RpcRefused):
-                raise block
-            if block.number != number:
-                raise self._disbelieve(f"gave block {block.number} for {number}")
-        return answers
-
-    def _fold(self, logs: tuple[Log, ...], blocks: dict[int, Block]) -> None:
-        for entry in logs:
-            block = blocks.get(entry.block)
-            if block is None or block.hash != entry.block_hash or entry.address != self.reader.address:
-                raise self._disbelieve("gave a log that is not of the block and contract asked for")
-        for entry in logs:
-            try:
-                record = decode_log(entry.topics, entry.data)
-            except ValueError as error:
-                raise self._disbelieve(f"gave a log that does not decode: {error}") from None
-            if record is None:
-                continue
-            self.book.apply(record, entry.block, blocks[entry.block].time)
-            self._remember(record)
-
-    def _remember(self, record: Any) -> None:
-        match record:
-            case Funded() | ExitRequested() | Withdrawn():
-                new: tuple[Address, ...] = (record.account,)
-            case Awarded():
-                new = (record.requester, record.worker)
-            case Reported():
-                new = (record.author,)
-            case _:
-                return
-        if len(self.addresses) < ADDRESSES_MAX:
-            self.addresses.update(new)
-
-    def _keep_block(self, block: Block) -> None:
-        self._last = block.number
-        self._kept[block.number] = block.hash
-        for number in [n for n in self._kept if n <= block.number - HORIZON]:
-            del self._kept[number]
-
-    def _disbelieve(self, what: str) -> Transient:
-        self.rpc.distrust(what)
-        return Transient(f"the RPC {what}")
-
-    # ── figures of a head ────────────────────────────────────────────────────────────────────────────────
+    # ── one head ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def _read_head(self, target: Block) -> None:
-        """Own standing, and the slots of all open units. Raises Transient if a second reading does not help."""
-        if not await self._compare(target):
+        """Bring views and standing to `target`. Raises Transient if a second reading does not help."""
+        for _ in range(2):
+            await self.logs.approach(target)
+            if await self._read_and_compare(target):
+                return
             first = min(self._suspects.values())
-            log.warning(
-                "views differ from the contract's slots", units=len(self._suspects), reading_again_from=first
-            )
-            self._drop_above(min(first, target.number) - 1)
-            await self._follow(target)
-            if not await self._compare(target):
-                raise self._disbelieve("gave events that do not make the contract's slots")
+            log.warning("views differ from slots", units=len(self._suspects), reading_again_from=first)
+            self.logs.drop_above(min(first, target.number) - 1)
+        raise self.logs.disbelieve("gave events that do not make the contract's slots")
 
-    async def _compare(self, target: Block) -> bool:
-        """Whether all slots are as the views say; those that are not stay suspects until they are."""
-        expected = self.book.unsettled()
-        for unit in self._suspects:
-            expected[unit] = self.book.slot(unit)
-        units = list(expected)
-        asks: list[Any] = [
-            self.reader.account(self.me, target.hash),
-            self.reader.reputation(self.me, target.hash),
-            *self.reader.slots(units, target.hash),
-        ]
-        answers = await self.rpc.ask_all(asks)
+    async def _read_and_compare(self, target: Block) -> bool:
+        """Whether all slots are as the views say; units that are not stay suspects until they are."""
+        book = self.logs.book
+        units = [*self._suspects, *(unit for unit in book.open_units() if unit not in self._suspects)]
+        logs, *slots = await self._ask_all(
+            [self.logs.question(target), *self._reader.slots(units, target.hash)]
+        )
+        if not self.logs.has(target):
+            self.logs.take(target, logs)
+        known = set(units)
+        fresh = [unit for unit in book.open_units() if unit not in known]  # awarded in this very block
+        units += fresh
+        slots += await self._read_more(target, fresh)
+        wrong = [unit for unit, slot in zip(units, chain(*slots), strict=True) if slot != book.slot(unit)]
+        old = self._suspects
+        self._suspects = {unit: old[unit] if unit in old else book.first_block(unit) for unit in wrong}
+        return not wrong
+
+    async def _read_more(self, target: Block, fresh: list[UnitId]) -> list[list[Slot]]:
+        """Slots of `fresh`, and our own standing: it changes with logs of the contract, and R with the weeks."""
+        asks: list[Any] = self._reader.slots(fresh, target.hash)
+        changes, block = self._standing_at
+        if changes == self.logs.changes and 0 <= target.number - block < STANDING_BLOCKS:
+            return await self._ask_all(asks)
+        me = [self._reader.account(self._me, target.hash), self._reader.reputation(self._me, target.hash)]
+        *slots, account, reputation = await self._ask_all([*asks, *me])
+        self.standing = Standing(account=account, reputation=reputation)
+        self._standing_at = (self.logs.changes, target.number)
+        return slots
+
+    async def _ask_all(self, asks: list[Any]) -> list[Any]:
+        answers = await self._rpc.ask_all(asks) if asks else []
         for answer in answers:
             if isinstance(answer, RpcRefused):
                 raise answer
-        account, reputation, *parts = answers
-        assert isinstance(account, Account)
-        assert isinstance(reputation, Reputation)
-        self.standing = Standing(account=account, reputation=reputation)
-        slots = [slot for part in parts for slot in part]
-        wrong = [unit for unit, slot in zip(units, slots, strict=True) if slot != expected[unit]]
-        self._suspects = {unit: self._suspects.get(unit) or self.book.first_block(unit) for unit in wrong}
-        return not wrong
+        return answers

@@ -13,6 +13,7 @@ from blockedge_node.chain.outbox import MemoryOutbox
 from blockedge_node.chain.transactions import Fee, Payload, sign_transaction
 from blockedge_node.core.events import CallMined
 from blockedge_node.core.hashing import Domain
+from blockedge_node.core.ids import Hash
 from blockedge_node.core.unit import Phase
 from blockedge_node.errors import ChainError
 
@@ -87,7 +88,8 @@ async def test_a_reorg_deeper_than_all_we_remember_is_read_from_the_start(
         story = await begin(anvil, deployed, worker)
         await mined(anvil, worker.chain.send(story.award_commit()))
         await worker.sees(story.unit, committed)
-        worker.chain.watcher._kept = {n: h[::-1] for n, h in worker.chain.watcher._kept.items()}  # type: ignore[misc]
+        logs = worker.chain.watcher.logs
+        logs._kept = {n: Hash(h[::-1]) for n, h in logs._kept.items()}
         anvil.mine()
         await worker.until(lambda seen: worker.chain.status().reorgs == 1)
         await worker.sees(story.unit, committed)
@@ -389,4 +391,4 @@ async def test_a_late_start_reads_the_whole_log(anvil: Anvil, deployed: Deployme
     anvil.rpc("anvil_mine", "0x64")
     async with running(anvil, deployed, REQUESTER) as late:
         assert late.view(story.unit) == view
-        assert {WORKER.address, REQUESTER.address} <= late.chain.watcher.addresses
+        assert {WORKER.address, REQUESTER.address} <= late.chain.watcher.logs.addresses
