@@ -9,8 +9,8 @@
 | not published                            | PublishRequest                                  | expiry − GRACE |
 | published                                | what each shard wants: the table is in shard.py | its end        |
 
-Awards are made here, for all shards together: they share the task's bidders and my balance. They are made in `step`
-and not in `due`, because their time is a fact.
+Awards are made here, for all shards together: they share the task's bidders and my balance. They are made in
+`step` and not in `due`, because their time is a fact.
 """
 
 from __future__ import annotations
