@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from blockedge_node.core.hashing import Domain
 from blockedge_node.core.ids import Hash
 from blockedge_node.core.unit import Phase
 from blockedge_node.errors import ChainError
+from blockedge_node.store.journal import Journal
 
 from .conftest import ETHER, REQUESTER, WORKER, Anvil
 from .proxy import proxy_before
@@ -150,9 +152,9 @@ async def test_no_fee_above_gas_max_is_offered(anvil: Anvil, deployed: Deploymen
 
 
 async def test_a_restart_sends_the_same_bytes_and_the_same_call_finds_them(
-    anvil: Anvil, deployed: Deployment
+    anvil: Anvil, deployed: Deployment, tmp_path: Path
 ) -> None:
-    outbox = MemoryOutbox()
+    outbox = Journal(tmp_path / "journal", {})
     async with running(anvil, deployed, WORKER, outbox=outbox) as worker:
         story = await begin(anvil, deployed, worker)
         async with trio.open_nursery() as nursery:
@@ -160,12 +162,15 @@ async def test_a_restart_sends_the_same_bytes_and_the_same_call_finds_them(
             (tx,) = await eventually(lambda: pool(anvil))
             nursery.cancel_scope.cancel()
     anvil.rpc("anvil_dropAllTransactions")
+    outbox.close()
+    outbox = Journal(tmp_path / "journal", {})
     async with running(anvil, deployed, WORKER, outbox=outbox) as worker:
         (again,) = await eventually(lambda: pool(anvil))
         assert again["hash"] == tx["hash"]
         (call,) = await mined(anvil, worker.chain.send(story.award_commit()))
         assert "0x" + call.tx.hex() == tx["hash"]
         await worker.sees(story.unit, committed)
+    outbox.close()
 
 
 async def test_a_restart_after_the_block_reports_the_call_as_mined(
