@@ -41,13 +41,13 @@ from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 
 from blockedge_node.errors import ConfigError
+from blockedge_node.p2p.patches import STREAMS_MAX
 from blockedge_node.p2p.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 SWEEP_EVERY: Final = 30.0  # seconds between two prunings of what libp2p never forgets
 MARGIN: Final = 16  # connections beyond max_peers that libp2p may count while dials and closes overlap
-STREAMS_PER_CONNECTION: Final = 64
 
 
 class HostDied(Exception):
@@ -102,6 +102,10 @@ class Link:
     def tell_faults(self, on_fault: OnFault) -> None:
         """Have patches.py report peers whose packets made a handler fail."""
         self.host.on_fault = on_fault  # type: ignore[attr-defined]
+
+    def ask_first(self, may_pass: Callable[[ID], bool]) -> None:
+        """Have patches.py ask, for each gossip packet, whether its neighbour may hand us another."""
+        self.host.may_pass = may_pass  # type: ignore[attr-defined]
 
     def addresses(self) -> list[Multiaddr]:
         """What peers may dial, each ending in /p2p/<our id>."""
@@ -166,7 +170,7 @@ def _build(seed: bytes, listen: Sequence[Multiaddr], topics: Sequence[str], sett
         muxer_opt={TProtocol(YAMUX_ID): Yamux},
         resource_manager=new_resource_manager(
             limits=ResourceLimits(
-                max_connections=limit, max_streams=limit * STREAMS_PER_CONNECTION, max_memory_mb=256
+                max_connections=limit, max_streams=2 * limit * STREAMS_MAX, max_memory_mb=256
             ),
             # These judge by the whole machine's memory or by past refusals and would shut healthy peers out.
             enable_memory_limits=False,

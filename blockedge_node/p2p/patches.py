@@ -25,6 +25,7 @@ from libp2p.network.exceptions import SwarmException
 from libp2p.network.stream.exceptions import StreamError
 from libp2p.pubsub.pubsub import Pubsub
 from libp2p.stream_muxer.exceptions import MuxedConnError, MuxedStreamError
+from libp2p.stream_muxer.yamux import yamux
 from libp2p.stream_muxer.yamux.yamux import Yamux, YamuxStream
 from libp2p.tools.anyio_service.trio_manager import TrioManager
 
@@ -35,6 +36,10 @@ log = structlog.get_logger(__name__)
 LIBP2P: Final = "0.8.1"
 WRITE_TIMEOUT: Final = 10.0  # seconds a frame may take to reach the kernel before the connection is given up
 WINDOW_STEP: Final = 64 * 1024  # bytes read before the sender's window is raised; a quarter of yamux's window
+
+WINDOW_MAX: Final = 1024 * 1024  # bytes a stream's window may grow to; libp2p's 16 MiB are for other machines
+BUFFER_MAX: Final = 16 * 1024 * 1024  # bytes that a connection may hold unread, all streams together
+STREAMS_MAX: Final = 128  # streams a connection may have opened to us at a time
 
 # What a broken connection looks like: nobody's fault. Anything else out of a handler is a hostile or buggy peer.
 BROKEN: Final = (
@@ -68,6 +73,9 @@ def apply() -> None:
     YamuxStream._auto_tune_and_send_window_update = _raise_window_in_steps(  # type: ignore[method-assign]
         YamuxStream._auto_tune_and_send_window_update
     )
+    yamux.MAX_WINDOW_SIZE = WINDOW_MAX
+    Yamux._read_data_body = _bound_buffers(Yamux._read_data_body)  # type: ignore[method-assign]
+    SwarmConn._handle_muxed_stream = _bound_streams(SwarmConn._handle_muxed_stream)  # type: ignore[method-assign]
     Yamux._write_frame = _write_whole_frames  # type: ignore[method-assign]
     BasicHost._swarm_stream_handler = _guard_streams(BasicHost._swarm_stream_handler)  # type: ignore[method-assign]
     BasicHost._identify_task_entry = _guard_identify(BasicHost._identify_task_entry)  # type: ignore[method-assign]
@@ -100,6 +108,36 @@ async def _write_whole_frames(self: Any, data: bytes) -> None:
         await self._cleanup_on_error()
         raise MuxedConnError("the peer does not take what we send")
     await trio.lowlevel.checkpoint()
+
+
+def _bound_buffers(read: Callable[..., Awaitable[bytes]]) -> Any:
+    """Stock yamux logs that a peer exceeds its window and keeps the data: one stream that nobody reads can take
+    all memory. TooSlowError is the one exception for which its loop closes the connection in order."""
+
+    async def guarded(self: Any, length: int) -> bytes:
+        if length + sum(map(len, self.stream_buffers.values())) > BUFFER_MAX:
+            log.warning("peer sent more than its windows allow", peer=str(self.peer_id))
+            raise trio.TooSlowError
+        return await read(self, length)
+
+    return guarded
+
+
+def _bound_streams(handle: Callable[..., Awaitable[None]]) -> Any:
+    """Inbound streams of all peers queue for one semaphore, and a silent one holds its place for 10 s: one peer
+    could shut out all others. So many a connection, the rest reset before they queue."""
+
+    async def guarded(self: Any, muxed_stream: Any) -> None:
+        self._inbound = getattr(self, "_inbound", 0) + 1
+        try:
+            if self._inbound > STREAMS_MAX:
+                await muxed_stream.reset()
+            else:
+                await handle(self, muxed_stream)
+        finally:
+            self._inbound -= 1
+
+    return guarded
 
 
 def _guard_streams(handle: Callable[..., Awaitable[None]]) -> Any:
@@ -145,9 +183,14 @@ def _guard_identify(identify: Callable[..., Awaitable[None]]) -> Any:
 
 def _guard_message(push: Callable[..., Awaitable[None]]) -> Any:
     """A message whose from_id is a hash and whose key is garbage raises from the signature check, as does a
-    synchronous validator's bug; either kills Pubsub. Drop the message, keep the service."""
+    synchronous validator's bug; either kills Pubsub. Drop the message, keep the service.
+
+    Nor does libp2p limit how many packets a neighbour hands us, each a task with a signature to check: the host's
+    owner decides before that (Link.ask_first)."""
 
     async def guarded(self: Any, msg_forwarder: Any, msg: Any) -> None:
+        if (may_pass := getattr(self.host, "may_pass", None)) is not None and not may_pass(msg_forwarder):
+            return
         try:
             await push(self, msg_forwarder, msg)
         except Exception as error:

@@ -277,7 +277,7 @@ class Peers:
         tally.points = max(0.0, tally.points - (now - tally.at) * self.settings.fault_decay) + points
         tally.at = now
         tally.invalid += 1
-        log.info("peer at fault", peer=str(peer), reason=reason, points=round(tally.points))
+        log.debug("peer at fault", peer=str(peer), reason=reason, points=round(tally.points))
         if tally.points >= self.settings.ban_at and not self.is_banned(peer):
             self.ban(peer, self.settings.ban_seconds, reason)
 

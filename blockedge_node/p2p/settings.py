@@ -24,6 +24,7 @@ class Settings:
     # Gossip. 16 KiB a message (§2.3); 100 messages a second in all are planned for, so we accept 80.
     per_signer: Rate = Rate(burst=60, refill=1)
     per_node: Rate = Rate(burst=160, refill=80)
+    per_neighbour: Rate = Rate(burst=600, refill=200)  # packets, before anything in them is looked at
     newcomers: Rate = Rate(burst=60, refill=4)  # signers never heard before, a gossip origin
     publish_gap: float = 0.005  # libp2p's queues hold 32 messages a peer and drop the rest without a word
     publish_queue: int = 256

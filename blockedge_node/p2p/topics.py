@@ -47,6 +47,9 @@ from blockedge_node.wire.messages import (
 log = structlog.get_logger(__name__)
 
 INVALID_POINTS: Final = 20.0
+FLOOD_POINTS: Final = (
+    0.5  # a packet beyond settings.per_neighbour; nodes that keep to per_node never come near
+)
 INBOX: Final = 1024  # checked messages that wait for the engine
 REMEMBER: Final = 16384  # message ids
 REPEAT_AFTER: Final = 10.0  # seconds before the same message may pass again, for those that missed it
@@ -89,6 +92,7 @@ class Gossip:
         self._signers = Buckets(settings.per_signer, trio.current_time)
         self._origins = Buckets(settings.per_signer, trio.current_time)
         self._newcomers = Buckets(settings.newcomers, trio.current_time)
+        self._neighbours = Buckets(settings.per_neighbour, trio.current_time)
         self._node = Bucket(settings.per_node, trio.current_time())
         self._known_signers: OrderedDict[Address, None] = OrderedDict()
         self._seen: OrderedDict[Hash, float] = OrderedDict()
@@ -102,6 +106,7 @@ class Gossip:
 
     def prepare(self, link: Link) -> None:
         """Validators first, so that nothing is forwarded unchecked."""
+        link.ask_first(self._may_pass)
         for name, topic in self.topics.items():
 
             async def validate(forwarder: ID, packet: Any, name: str = name) -> bool:
@@ -137,6 +142,13 @@ class Gossip:
                     pass  # key cards are in the directory; reports have no event yet
 
     # ── checking ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _may_pass(self, neighbour: ID) -> bool:
+        if neighbour == self._peers.me or self._neighbours.take(neighbour):
+            return True
+        self.counts["flooded"] += 1
+        self._peers.fault(neighbour, FLOOD_POINTS, "too many packets")
+        return False
 
     async def _validate(self, name: str, forwarder: ID, packet: Any) -> bool:
         """libp2p's async validator: never raises."""
@@ -175,10 +187,15 @@ class Gossip:
         if type_of_topic.get(type(message), "notices") != name:
             raise PeerError(f"a {type(message).__name__} does not belong on this topic")
         signer, stake, expiry = self._terms(message)
+        if not self._now():
+            raise Ignored("before the first head")
         if expiry <= self._now():
             raise Ignored("expired")
         self._charge(message.id, signer, origin)
-        standing = await self._standing(signer)
+        try:
+            standing = await self._standing(signer)
+        except Transient:
+            standing = None
         if standing is None:
             raise Ignored("standing unknown")
         self._remember(signer)
@@ -272,6 +289,9 @@ class Gossip:
     async def announce(self, card: Callable[[], bytes], newcomer: Callable[[], trio.Event]) -> None:
         """Publish our KeyCard at start, every settings.card_every, and soon after a peer connects."""
         while True:
+            if not self._now():  # a card's expiry is in chain time, which begins with the first head
+                await trio.sleep(0.1)
+                continue
             came = newcomer()
             with suppress(Transient):
                 await self.publish("notices", card())

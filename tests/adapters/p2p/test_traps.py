@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import socket
+import struct
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,10 @@ from blockedge_node.core.events import RequestHeard
 from blockedge_node.errors import ConfigError, Rejected
 from blockedge_node.p2p import host as p2p_host
 from blockedge_node.p2p import patches
+from blockedge_node.p2p.limits import Rate
+from blockedge_node.p2p.streams import AWARD
 from tests.adapters.p2p.support import (
+    QUICK,
     Node,
     a_request,
     make_node,
@@ -117,6 +123,55 @@ async def test_garbage_below_the_streams_costs_the_sender_its_connection_only(tm
                 (connection,) = host.get_network().get_connections(hub.id)
                 await connection.muxed_conn.secured_conn.write(frame)
                 await still_talks(hub, friend)
+
+
+async def test_a_peer_that_ignores_the_window_does_not_fill_our_memory(tmp_path: Path) -> None:
+    async with network(tmp_path, "hub", "friend") as (hub, friend), stranger(hub) as host:
+        stream = await host.new_stream(hub.id, [TProtocol(AWARD)])
+        connection = stream.muxed_conn
+        piece = struct.pack(">BBHLL", 0, 0, 0, stream.muxed_stream.stream_id, 65_000) + bytes(65_000)
+        assert hub.p2p._link is not None
+        (ours,) = hub.p2p._link.swarm.get_connections(host.get_id())
+        most = 0
+        for _ in range(2 * patches.BUFFER_MAX // 65_000):
+            with suppress(Exception):  # cut off at last
+                await connection._write_frame(piece)
+            most = max(most, sum(map(len, ours.muxed_conn.stream_buffers.values())))
+        assert most <= patches.BUFFER_MAX
+        await until(lambda: not hub.p2p.peers.is_connected(host.get_id()), "the end of the connection")
+        await still_talks(hub, friend)
+
+
+async def test_a_peer_that_opens_streams_without_end_does_not_shut_out_others(tmp_path: Path) -> None:
+    async with network(tmp_path, "hub", "friend") as (hub, friend), stranger(hub) as host:
+        (connection,) = host.get_network().get_connections(hub.id)
+        assert hub.p2p._link is not None
+        (ours,) = hub.p2p._link.swarm.get_connections(host.get_id())
+        streams = [await connection.muxed_conn.open_stream() for _ in range(patches.STREAMS_MAX + 50)]
+        await until(lambda: sum(s.reset_received for s in streams) >= 50, "the last ones to be refused")
+        assert ours._inbound <= patches.STREAMS_MAX
+        await still_talks(hub, friend)
+
+
+async def test_a_neighbour_that_floods_is_dropped_unread_and_banned(tmp_path: Path) -> None:
+    small = replace(QUICK, per_neighbour=Rate(burst=20, refill=1))
+    async with network(tmp_path, "hub", "friend", settings=small) as (hub, friend), stranger(hub) as host:
+        stream = await host.new_stream(hub.id, [MESHSUB])
+        packet = message(hub.p2p.gossip.topics["requests"], from_id=host.get_id().to_bytes())
+        with suppress(StreamError):
+            for _ in range(300):
+                await stream.write(packet)
+        await until(lambda: hub.p2p.peers.is_banned(host.get_id()), "a ban")
+        assert hub.p2p.counts()["flooded"] >= 100
+        await still_talks(hub, friend)
+
+
+async def test_a_full_node_keeps_the_peers_it_has(tmp_path: Path) -> None:
+    """libp2p counts dials and closing connections too: with its limit at 2 it keeps one peer."""
+    small = replace(QUICK, max_peers=2)
+    async with network(tmp_path, "hub", "a", "b", settings=small) as (hub, a, b):
+        for node in (a, b):
+            await still_talks(hub, node)
 
 
 async def test_a_peer_that_connects_while_the_node_starts_does_not_kill_it(tmp_path: Path) -> None:
