@@ -26,7 +26,7 @@ import structlog
 import trio
 
 from blockedge_node.chain.blocks import Block, block_at
-from blockedge_node.chain.book import Slot
+from blockedge_node.chain.book import Slot, UnitBook
 from blockedge_node.chain.logreader import LogReader
 from blockedge_node.chain.reader import Reader
 from blockedge_node.chain.rpc import Rpc, RpcRefused
@@ -77,6 +77,11 @@ class Watcher:
         self._new_block = trio.Event()
 
     # ── what others read ─────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def book(self) -> UnitBook:
+        """All units, as of the last block read: at times a little ahead of `head`."""
+        return self.logs.book
 
     @property
     def age(self) -> float:
