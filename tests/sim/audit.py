@@ -29,6 +29,7 @@ class Audit:
     names: Mapping[Address, str]
     funded: int  # wei in the contract, all told
     blocks: int = 0
+    _reorgs: int = 0
     commitments: dict[Digest, set[Hash]] = field(default_factory=dict)  # ever signed, by Award
     reports: dict[tuple[UnitId, Address], set[Hash]] = field(default_factory=dict)
 
@@ -50,9 +51,12 @@ class Audit:
                 pass
 
     def block(self) -> None:
-        """After each block, on its state."""
+        """After each block, on its state; an empty one that no reorg brought changes nothing."""
         self.blocks += 1
         chain = self.chain
+        if not chain.blocks[-1].txs and chain.reorgs == self._reorgs:
+            return
+        self._reorgs = chain.reorgs
         standings = {who: chain.standing(who) for who in self.names}
         free = sum(standing.account.free for standing in standings.values())
         locked = sum(standing.account.locked for standing in standings.values())

@@ -97,6 +97,7 @@ class SimChain:
         self._at = self._evm.deploy(_hex(FOUNDER), creation)
         self.domain = Domain(CHAIN_ID, Address(bytes.fromhex(self._at[2:])))
         self.blocks = [Block(genesis, None)]
+        self._standings: dict[Address, Standing] = {}  # at the head
 
     # ── blocks ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -162,6 +163,7 @@ class SimChain:
         self.blocks.append(block)
         for tx in txs:
             self._execute(tx, block)
+        self._standings.clear()
         self.mined()
 
     def _enter(self, head: Head) -> None:
@@ -223,11 +225,14 @@ class SimChain:
         return ABI.returned(function, raw)
 
     def standing(self, who: Address) -> Standing:
-        (account,) = self.view("accountOf", who)
-        reputation = self.view("repOf", who)
-        return Standing(
-            account=Account(**_named(Account, account)), reputation=Reputation(**_named(Reputation, reputation))
-        )
+        if who not in self._standings:
+            (account,) = self.view("accountOf", who)
+            reputation = self.view("repOf", who)
+            self._standings[who] = Standing(
+                account=Account(**_named(Account, account)),
+                reputation=Reputation(**_named(Reputation, reputation)),
+            )
+        return self._standings[who]
 
     def slots(self, units: Collection[UnitId]) -> dict[UnitId, Slot]:
         if not units:

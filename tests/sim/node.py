@@ -162,6 +162,7 @@ class SimNode:
         )
         engine.rulebook = self._rulebook
         self.engine = engine
+        self._note_jobs()
         life.start_soon(self._watch, engine, wallet)
         await life.start(engine.run)
         self._port = self.net.ports[self.address] = port
@@ -191,7 +192,7 @@ class SimNode:
             await trio.sleep(0.1)
 
     def machines(self, *kinds: type) -> list[Machine]:
-        """Those on its disk at this moment; () while it is down."""
+        """Those on its disk at this moment; none while it is down."""
         known = self.engine.node.machines.values() if self.engine else ()
         return [machine for machine in known if isinstance(machine, kinds)]
 
@@ -199,6 +200,9 @@ class SimNode:
         for note in notes:
             self.notes.append(note)
             self.trace(self.name, f"{short(note.subject)} {note.code} {_fields(note)}")
+        self._note_jobs()
+
+    def _note_jobs(self) -> None:
         for machine in self.machines(JobRun):
             assert isinstance(machine, JobRun)
             self.jobs[machine.job.id] = machine
