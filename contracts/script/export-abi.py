@@ -57,9 +57,9 @@ def main() -> int:
             if not check:
                 path.write_text(text)
     if stale and check:
-        print(f"stale: {', '.join(stale)}; run `make abi`", file=sys.stderr)
+        sys.stderr.write(f"stale: {', '.join(stale)}; run `make abi`\n")
         return 1
-    print(f"{'checked' if check else 'written'}: {', '.join(NAMES)}")
+    sys.stdout.write(f"{'checked' if check else 'written'}: {', '.join(NAMES)}\n")
     return 0
 
 
