@@ -66,7 +66,7 @@ contract Harness is EIP712 {
         return Hashing.commit(unit, termsHash, commitment_);
     }
 
-    function unit(bytes32 task, uint16 shard) external pure returns (bytes32) {
+    function unitOf(bytes32 task, uint16 shard) external pure returns (bytes32) {
         return Hashing.unit(task, shard);
     }
 

@@ -59,12 +59,12 @@ contract HashingVectorsTest is Vectors {
         assertEq(_code.separator(), _word(".domain.separator"), "separator");
 
         vm.etch(EDGE, address(edge).code); // the shipped contract's own, at the same place
-        (, string memory name, string memory version, uint256 chainId, address at,,) =
+        (, string memory name, string memory version, uint256 chainId, address self,,) =
             IDomain(EDGE).eip712Domain();
         bytes32 typehash =
             keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
         bytes32 separator =
-            keccak256(abi.encode(typehash, keccak256(bytes(name)), keccak256(bytes(version)), chainId, at));
+            keccak256(abi.encode(typehash, keccak256(bytes(name)), keccak256(bytes(version)), chainId, self));
         assertEq(separator, _word(".domain.separator"), "of BlockEdge");
     }
 
@@ -119,7 +119,7 @@ contract HashingVectorsTest is Vectors {
             Terms memory terms = abi.decode(rows[i], (Terms));
             assertEq(_code.hash(terms), termsHashes[i], _at("from calldata", i));
             assertEq(_code.hashMemory(terms), termsHashes[i], _at("from memory", i));
-            assertEq(_code.unit(terms.task, terms.shard), units[i], _at("unit", i));
+            assertEq(_code.unitOf(terms.task, terms.shard), units[i], _at("unit", i));
         }
     }
 
