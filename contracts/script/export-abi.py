@@ -47,7 +47,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="compare only; exit 1 if a file is stale")
     check: bool = parser.parse_args().check
 
-    subprocess.run([CONTRACTS / "bin" / "forge", "build", "--root", CONTRACTS, "--skip", "test"], check=True)
+    subprocess.run(["bin/forge", "build", "--skip", "test"], cwd=CONTRACTS, check=True)
     stale = []
     TARGET.mkdir(parents=True, exist_ok=True)
     for name in NAMES:
