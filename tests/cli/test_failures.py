@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from blockedge_node.cli.app import main
 from blockedge_node.errors import Transient
 from tests.adapters.api.memory import MemoryBackend
 from tests.cli.conftest import CSVSTATS, Cli
@@ -41,10 +42,22 @@ USAGE, FAILURE, UNREACHABLE, TIMEOUT, CHAIN = 2, 1, 3, 4, 5
         ("status --timeout soon", "valid number"),
     ],
 )
-async def test_wrong_arguments_end_with_2(cli: Cli, words: str, text: str) -> None:
-    done = await cli(*words.split())
-    assert done.code == USAGE
-    assert text in done.err + done.out
+def test_wrong_arguments_end_with_2(
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: str,
+    text: str,
+) -> None:
+    """In this process: there are many, and none of them gets as far as a daemon."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["blockedge", *words.split()])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == USAGE
+    captured = capsys.readouterr()
+    assert text in captured.err + captured.out
 
 
 async def test_a_dead_daemon_ends_with_3(cli: Cli, home: Path) -> None:
