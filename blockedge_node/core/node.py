@@ -76,10 +76,10 @@ def step(node: Node, event: Event, world: World) -> Stepped:
     return _Step(node, world).take(event)
 
 
-def due(node: Node, world: World) -> frozenset[Action]:
-    """Everything that should be happening now."""
-    actions = {action for machine in node.machines.values() for action in due_of(machine, world)}
-    return frozenset(actions | set(refusals(node)))
+def due(node: Node, world: World) -> tuple[Action, ...]:
+    """Everything that should be happening now, each action once, in the order of the machines."""
+    wanted = [action for machine in node.machines.values() for action in due_of(machine, world)]
+    return tuple(dict.fromkeys((*wanted, *refusals(node))))
 
 
 def refusals(node: Node) -> tuple[Action, ...]:

@@ -97,11 +97,10 @@ class Member:
     secrets: int = 0
 
     def due(self) -> list[Action]:
-        """What is due and has not ended, in an order that is the same in every run."""
+        """What is due and has not ended."""
         if self.world is None:
             return []
-        found = core.due(self.node, self.world)
-        return sorted((a for a in found if a not in self.ended), key=repr)
+        return [a for a in core.due(self.node, self.world) if a not in self.ended]
 
     def secret(self) -> Secret:
         self.secrets += 1
@@ -122,7 +121,7 @@ class Member:
                 self.disk[key] = records.dump(self.node.machines[key])
             else:
                 del self.disk[key]
-        self.ended &= core.due(self.node, self.world)
+        self.ended &= set(core.due(self.node, self.world))
 
     def crash(self) -> None:
         """Only the disk is left; nothing is handled before the next head."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import assume, settings
+from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from blockedge_node.core.jobs import JobRun, JobState
 from blockedge_node.core.task import Kind
@@ -117,9 +117,9 @@ class AnythingGoes(RuleBasedStateMachine):
         )
         self.submit(ALICE, shards, kind)
 
+    @precondition(lambda self: self.jobs < 3)
     @rule(by=st.sampled_from((ALICE, BOB)), shards=st.integers(1, 3), kind=st.sampled_from(Kind))
     def submit(self, by: bytes, shards: int, kind: Kind) -> None:
-        assume(self.jobs < 3)
         self.jobs += 1
         plain = job(shards, kind, lifetime=60, max_delay=30)
         self.coalition.submit(by, replace(plain, id=bytes([self.jobs]) * 32, nonce=100 * self.jobs))  # type: ignore[arg-type]
@@ -127,9 +127,8 @@ class AnythingGoes(RuleBasedStateMachine):
     @rule(who=st.sampled_from(NODES), pick=st.integers(0, 1000))
     def perform(self, who: bytes, pick: int) -> None:
         each = self.coalition.members[who]  # type: ignore[index]
-        due = each.due()
-        assume(due)
-        self.coalition.perform(each, due[pick % len(due)])
+        if due := each.due():
+            self.coalition.perform(each, due[pick % len(due)])
 
     @rule(who=st.sampled_from(NODES))
     def perform_all(self, who: bytes) -> None:
@@ -138,9 +137,9 @@ class AnythingGoes(RuleBasedStateMachine):
             if action in each.due():
                 self.coalition.perform(each, action)
 
+    @precondition(lambda self: self.coalition.post)
     @rule(pick=st.integers(0, 1000), fate=st.sampled_from(("arrives", "arrives twice", "is lost")))
     def letter(self, pick: int, fate: str) -> None:
-        assume(self.coalition.post)
         index = pick % len(self.coalition.post)
         if fate == "arrives twice":
             self.coalition.deliver(index, keep=True)
@@ -151,9 +150,9 @@ class AnythingGoes(RuleBasedStateMachine):
         while self.coalition.post:
             self.coalition.deliver(0)
 
+    @precondition(lambda self: self.coalition.waiting)
     @rule(pick=st.integers(0, 1000))
     def stream_breaks(self, pick: int) -> None:
-        assume(self.coalition.waiting)
         awards = sorted(self.coalition.waiting)
         self.coalition.give_up(awards[pick % len(awards)])
 
@@ -189,4 +188,4 @@ class AnythingGoes(RuleBasedStateMachine):
 
 
 TestAnythingGoes = AnythingGoes.TestCase
-TestAnythingGoes.settings = settings(max_examples=40, stateful_step_count=40)
+TestAnythingGoes.settings = settings(max_examples=30, stateful_step_count=40)
