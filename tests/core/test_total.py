@@ -1,0 +1,201 @@
+"""No event stops a node: any event, in any state, in any order, with any nonsense that the door lets through."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from blockedge_node.core import node as core
+from blockedge_node.core.actions import Action
+from blockedge_node.core.events import (
+    AckHeard,
+    AckSent,
+    AwardFailed,
+    BidWindowClosed,
+    CallMined,
+    Checked,
+    CheckFailed,
+    Event,
+    HeadSeen,
+    InputFetched,
+    InputRefused,
+    JobCancelled,
+    JobSubmitted,
+    OutputFetched,
+    ReceiptHeard,
+    ReceiptSent,
+    RefusalSent,
+    RequestPublished,
+    ResultHeard,
+    WorkFailed,
+)
+from blockedge_node.core.hashing import keccak256
+from blockedge_node.core.ids import Digest, Hash, Root, Secret
+from blockedge_node.core.node import MACHINES, Node
+from blockedge_node.core.task import Ack, Kind, Receipt, Result
+from blockedge_node.core.unit import Account, Phase, ReportView, Standing, UnitView
+from blockedge_node.wire import records
+from tests.core.builders import (
+    ALICE,
+    BOB,
+    CAROL,
+    RESULT,
+    SIG,
+    START,
+    assigned,
+    award_heard,
+    bid,
+    bid_heard,
+    commitment_of,
+    head,
+    job,
+    request,
+    request_heard,
+    solved,
+    words,
+    world,
+)
+
+# Bob is requester, worker and verifier at once: his own job, Alice's request, Alice's award.
+MINE, THEIRS = job(2, Kind.WASM), request(shards=2)
+
+
+def awards() -> list[Any]:
+    """Awards of Bob's own bids, good and bad."""
+    stepped = core.step(Node(), request_heard(THEIRS), world(BOB))
+    (bidder,) = stepped.node.machines.values()
+    bids = [mine.bid for mine in bidder.bids]  # type: ignore[union-attr]
+    good = [award_heard(THEIRS, made) for made in bids]
+    return [*good, award_heard(THEIRS, bid(THEIRS, CAROL)), award_heard(THEIRS, bids[0], at=START + 90)]
+
+
+def own_units() -> tuple[Any, list[Any]]:
+    """Bob's own task, and bids and awards for it as they will look."""
+    stepped = core.step(Node(), JobSubmitted(job=MINE), world(BOB))
+    (asked,) = (m for m in stepped.node.machines.values() if isinstance(m, core.Requester))
+    bids = [bid(asked.request, me, shard=i) for me in (ALICE, CAROL) for i in (0, 1)]
+    return asked, [award_heard(asked.request, made) for made in bids]
+
+
+AWARDS = awards()
+ASKED, OWN = own_units()
+ALL = [*AWARDS, *OWN]
+OTHER = Result(exit=0, output_root=Root(keccak256(b"other")))
+
+
+@st.composite
+def views(draw: st.DrawFn) -> UnitView:
+    """Anything that a watcher could ever show, whole or not."""
+    view = assigned(draw(st.sampled_from(ALL)), START + draw(st.integers(-20, 20)))
+    done = solved(draw(st.sampled_from(ALL)))
+    shown = draw(st.sampled_from((None, commitment_of(done), Hash(keccak256(b"x")))))
+    result = draw(st.sampled_from((None, RESULT, OTHER)))
+    report = ReportView(
+        index=draw(st.integers(0, 3)),
+        author=draw(st.sampled_from((BOB, CAROL))),
+        hash=Hash(keccak256(b"r")),
+        result_hash=draw(st.sampled_from((None, Hash(keccak256(b"r"))))),
+        closed=draw(st.booleans()),
+    )
+    return replace(
+        view,
+        phase=draw(st.sampled_from(Phase)),
+        commitment=shown,
+        data=words(shown or bytes(32)),
+        result=result,
+        result_hash=result and result.hash(),
+        flags=draw(st.integers(0, 3)),
+        output=draw(st.sampled_from((b"", b"output"))),
+        reports=(report,) * draw(st.integers(0, 4)),
+    )
+
+
+@st.composite
+def heads(draw: st.DrawFn) -> HeadSeen:
+    shown = {view.unit: view for view in draw(st.lists(views(), max_size=4))}
+    free = draw(st.sampled_from((0, 10**16, 10**20)))
+    at = START + draw(st.integers(-5, 700))
+    return head(at, *shown.values(), standing=Standing(account=Account(free=free)))
+
+
+heard = st.sampled_from(ALL)
+units = heard.map(lambda h: solved(h).unit)
+digests = st.one_of(heard.map(lambda h: h.digest), st.just(Digest(keccak256(b"stranger"))))
+results = st.sampled_from((RESULT, OTHER))
+at = st.integers(START - 5, START + 700)
+text = st.sampled_from(("busy", "no_answer", "Not\na code", ""))
+
+events: st.SearchStrategy[Event] = st.one_of(
+    heads(),
+    st.just(JobSubmitted(job=MINE)),
+    st.just(JobCancelled(job=MINE.id)),
+    st.sampled_from((request_heard(THEIRS), request_heard(request(nonce=5)), request_heard(ASKED.request))),
+    heard.map(lambda h: bid_heard(h.signed.bid)),
+    heard,
+    st.just(RequestPublished(task=ASKED.task, at=0.0)),
+    st.builds(BidWindowClosed, task=st.just(ASKED.task), shard=st.integers(0, 2), round=st.integers(0, 1)),
+    digests.flatmap(
+        lambda d: st.builds(
+            AckHeard,
+            award=st.just(d),
+            ack=st.builds(Ack, award=digests, start_at=at),
+            sig=st.just(SIG),
+            at=st.just(0.0),
+        )
+    ),
+    st.builds(AwardFailed, award=digests, reason=text),
+    st.builds(InputFetched, unit=units, award=digests),
+    st.builds(InputRefused, unit=units, award=digests, reason=text),
+    st.builds(AckSent, award=digests),
+    st.builds(RefusalSent, award=digests),
+    heard.flatmap(lambda h: st.builds(lambda r: solved(h, result=r), results)),
+    st.builds(WorkFailed, unit=units, award=digests, reason=text),
+    st.builds(ResultHeard, unit=units, worker=st.sampled_from((ALICE, BOB, CAROL)), result=results),
+    st.builds(OutputFetched, unit=units, root=results.map(lambda r: r.output_root)),
+    st.builds(ReceiptSent, unit=units),
+    units.flatmap(
+        lambda u: st.builds(
+            ReceiptHeard,
+            unit=st.just(u),
+            receipt=st.builds(Receipt, unit=st.just(u), result_hash=results.map(lambda r: r.hash())),
+            sig=st.just(SIG),
+        )
+    ),
+    st.builds(
+        Checked,
+        unit=units,
+        wrong=st.booleans(),
+        result=st.sampled_from((None, RESULT)),
+        evidence=st.just(b"e"),
+        salt=st.just(Secret(b"4" * 32)),
+    ),
+    st.builds(CheckFailed, unit=units, reason=text),
+    st.builds(
+        CallMined, unit=units, call=st.just("reveal"), tx=st.just(Hash(bytes(32))), block=at, gas=at, fee=at
+    ),
+)
+
+
+@settings(max_examples=150)
+@given(st.lists(events, max_size=30))
+def test_a_node_handles_anything(history: list[Event]) -> None:
+    node, here = Node(), world(BOB, verify_own_bps=10_000)
+    for event in history:
+        if isinstance(event, HeadSeen):
+            here = replace(here, head=event.head, standing=event.standing)
+        stepped = core.step(node, event, here)
+        assert core.step(node, event, here) == stepped, "the same event gives the same step"
+        node = stepped.node
+        for key in stepped.changed:
+            machine = node.machines.get(key)
+            if machine is not None:
+                assert records.load(MACHINES, records.dump(machine)) == machine
+        wanted: tuple[Action, ...] = core.due(node, core.loaded(node, here))
+        assert all(hash(action) is not None for action in wanted)
+        load = core.loaded(node, here)
+        assert load.exposure >= 0
+        assert load.units >= 0
+        assert load.queue >= 0
