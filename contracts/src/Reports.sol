@@ -28,7 +28,7 @@ import {UnitSlot} from "./UnitSlot.sol";
 /// @dev docs/protocol.md §6.4. Two stages, because evidence shown at once could be copied by whoever sees
 /// it first. Reports lie in a mapping with counters: no call walks them (invariant 15).
 ///
-/// BlockEdge creates this contract and runs its code on its own storage (docs/decisions, EIP-170): here are
+/// BlockEdge creates this contract and runs its code on its own storage (README.md, Sizes and gas): here are
 /// the rare calls, whose code would not fit beside the happy path's. Its own storage stays empty, so a call
 /// made to it directly finds no unit.
 contract Reports is Ledger, IReports {
