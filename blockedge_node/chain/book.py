@@ -141,10 +141,6 @@ class UnitBook:
         """Every unit still in the book, closed ones too; oldest award first."""
         return tuple(entry.view for entry in self._units.values())
 
-    def all_views(self) -> tuple[UnitView, ...]:
-        """Everything not yet forgotten, oldest award first."""
-        return tuple(entry.view for entry in self._units.values())
-
     def open_units(self) -> list[UnitId]:
         """Units that can still change."""
         return [unit for unit, entry in self._units.items() if not closed(entry.view)]

@@ -144,12 +144,17 @@ class Nonces:
             if slot.final and slot.nonce >= used:
                 log.warning("transaction reorged out", nonce=slot.nonce, call=slot.function)
                 slot.final = False
-                slot.receipt = None
+                slot.receipt = slot.recorded = None
                 slot.sent_at = 0
 
     async def _finish(self, slot: Slot, receipt: Receipt) -> list[Job]:
         slot.final = True
         slot.problem = ""
+        if slot.recorded != receipt.tx:
+            await self._record(slot, receipt)
+        return slot.finish(receipt)
+
+    async def _record(self, slot: Slot, receipt: Receipt) -> None:
         raw = next(raw for tx, raw, _ in slot.attempts if tx == receipt.tx)
         await self._outbox.outbox_put(slot.nonce, slot.key, slot.function, raw, receipt.tx, "mined")
         log.info(
@@ -160,7 +165,7 @@ class Nonces:
             ok=receipt.ok,
             gas=receipt.gas_used,
         )
-        return slot.finish(receipt)
+        slot.recorded = receipt.tx
 
     # ── not mined ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -244,7 +249,7 @@ class Nonces:
 
     def _load(self) -> None:
         """Take up the rows that a former life left; `mined` ones are checked like the others."""
-        for nonce, key, function, raw, tx, _state in self._outbox.outbox_rows():
+        for nonce, key, function, raw, tx, state in self._outbox.outbox_rows():
             signed = read_transaction(raw)
             if signed.chain_id != self._chain_id:
                 raise ChainError(
@@ -256,4 +261,5 @@ class Nonces:
                 parts = tuple((part, 1) for part in key.split(","))
                 slot = self._slots[nonce] = Slot(nonce, function, signed.payload, parts)
             slot.attempts.append((Hash(tx), raw, signed.fee))
+            slot.recorded = Hash(tx) if state == "mined" else slot.recorded
             self._next = max(self._next, nonce + 1)

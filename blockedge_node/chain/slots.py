@@ -56,6 +56,7 @@ class Slot:
     jobs: list[Job] = field(default_factory=list)
     sent_at: int = 0  # block number when the newest attempt was first sent
     receipt: Receipt | None = None
+    recorded: Hash | None = None  # which attempt the row on disk calls mined
     final: bool = False  # its receipt is CONF blocks deep
     missing: int = 0  # blocks for which the nonce was used up with no receipt of ours
     problem: str = ""

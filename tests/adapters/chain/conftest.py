@@ -24,14 +24,14 @@ from blockedge_node.wire.eip712 import address_of
 ANVIL = Path(__file__).parents[3] / "contracts" / "bin" / "anvil"
 ETHER = 10**18
 
-# Short windows, so that a test warps little.
+# Short windows, so that a test warps little; long ones where a test only has to be in time.
 PARAMS = Params(
     fee_bps=100,
     spot_bps_min=1_000,
     seat=10 * ETHER,
     grace=10,
     secret=10,
-    reveal=10,
+    reveal=900,
     challenge=8,
     report=8,
     max_award=3_600,

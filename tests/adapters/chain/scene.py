@@ -209,6 +209,7 @@ async def running(
     *,
     outbox: Outbox | None = None,
     urls: tuple[str, ...] = (),
+    keep: Callable[[], frozenset[UnitId]] = frozenset,
     **settings: Any,
 ) -> AsyncIterator[Node]:
     config = ChainConfig(
@@ -220,7 +221,7 @@ async def running(
         conf=0,
         poll=0.02,
     )
-    chain = ChainAdapter(replace(config, **settings), key.private, outbox or MemoryOutbox())
+    chain = ChainAdapter(replace(config, **settings), key.private, outbox or MemoryOutbox(), keep=keep)
     node = Node(chain)
     await chain.open()
     async with trio.open_nursery() as nursery:
