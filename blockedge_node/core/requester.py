@@ -99,7 +99,7 @@ def due(state: Requester, world: World) -> tuple[Action, ...]:
 
 
 def finished(state: Requester, world: World) -> bool:
-    return all(shards.is_over(shard) and not shard.waits for shard in state.shards)
+    return all(shards.is_over(shard) and not shards.owes_receipt(shard) for shard in state.shards)
 
 
 def exposure(state: Requester, world: World) -> int:

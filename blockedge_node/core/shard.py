@@ -140,6 +140,11 @@ def outcome(shard: Shard) -> ShardOutcome:
     )
 
 
+def owes_receipt(shard: Shard) -> bool:
+    """Whether a stream waits for what it can have: others time out, and nobody waits for that."""
+    return shard.waits and shard.has_output and not shard.end and shard.delivered == shard.result
+
+
 def is_over(shard: Shard) -> bool:
     """Nothing more will come of this shard, and nothing is left to do on the chain."""
     never_awarded = bool(shard.end) and shard.now_in is Phase.NONE
@@ -231,6 +236,7 @@ def lapse(shard: Shard, closed: str, world: World, notes: list[Note]) -> Shard:
             placed=None,
             spent=(*shard.spent, worker),
             round=shard.round + 1,
+            waits=False,
             delivered=None,
             result=None,
             stored=None,
@@ -253,7 +259,7 @@ def due(shard: Shard, task: TaskId, closed: str, world: World) -> tuple[Action, 
         on_chain = shard.view.output if shard.view else b""
         shown = on_chain if merkle.root(on_chain) == root else None
         return (*actions, FetchOutput(unit=shard.unit, root=root, worker=shard.worker, shown=shown))
-    if shard.waits and shard.delivered == shard.result:
+    if owes_receipt(shard):
         receipt = Receipt(unit=shard.unit, result_hash=shard.result.hash())
         return (*actions, SendReceipt(receipt=receipt))
     return actions
