@@ -12,7 +12,7 @@ from blockedge_node.chain.deploy import Deployment
 from blockedge_node.chain.provider import web3_over
 from blockedge_node.chain.reader import Reader
 from blockedge_node.chain.rpc import Rpc
-from blockedge_node.chain.transactions import Fee, Payload, sign_transaction
+from blockedge_node.chain.transactions import Fee, Payload, Signed, read_transaction, sign_transaction
 from blockedge_node.core.hashing import keccak256
 from blockedge_node.core.unit import Account, Reputation
 
@@ -61,3 +61,10 @@ def test_our_transactions_are_those_of_eth_account(
     signed = EthAccount.sign_transaction(fields, WORKER.private)
     assert raw == bytes(signed.raw_transaction)
     assert tx == bytes(signed.hash)
+    assert read_transaction(raw) == Signed(31_337, nonce, payload, Fee(cap, cap // 3))
+
+
+@given(raw=st.binary(max_size=200).map(lambda tail: b"\x02" + tail))
+def test_damaged_bytes_are_no_transaction(raw: bytes) -> None:
+    with pytest.raises(ValueError, match=r"truncated|not a signed"):
+        read_transaction(raw)
