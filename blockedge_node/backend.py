@@ -43,7 +43,7 @@ from blockedge_node.errors import ChainError, PeerError, Rejected, Transient
 from blockedge_node.executor.pool import Pool
 from blockedge_node.logs import LogRing
 from blockedge_node.p2p.network import P2P
-from blockedge_node.p2p.peers import PeerRow
+from blockedge_node.p2p.rows import PeerRow
 from blockedge_node.store.blobs import Blobs
 from blockedge_node.store.journal import Journal, StoredNote
 from blockedge_node.summaries import Record

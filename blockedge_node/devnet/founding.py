@@ -16,7 +16,7 @@ from blockedge_node.chain.rpc import Rpc
 from blockedge_node.core.ids import Address
 from blockedge_node.devnet import anvil
 from blockedge_node.devnet.cluster import ETHER, SOURCE
-from blockedge_node.p2p.host import peer_id_of
+from blockedge_node.p2p.addresses import peer_id_of
 from blockedge_node.store import keystore
 from blockedge_node.wire.eip712 import address_of
 from blockedge_node.wire.params import load_params

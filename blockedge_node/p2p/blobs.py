@@ -28,8 +28,8 @@ from blockedge_node.p2p.directory import Directory
 from blockedge_node.p2p.host import Link
 from blockedge_node.p2p.limits import Buckets
 from blockedge_node.p2p.peers import Peers
+from blockedge_node.p2p.serving import Server
 from blockedge_node.p2p.settings import Settings
-from blockedge_node.p2p.streams import Server
 from blockedge_node.wire import codec, streams
 from blockedge_node.wire.streams import BlobAsk, BlobHead
 

@@ -11,7 +11,6 @@ out libp2p leaves its listener behind (a trio system task) if it is cancelled: w
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -28,7 +27,6 @@ from libp2p.crypto.x25519 import create_new_key_pair as create_new_x25519_key_pa
 from libp2p.custom_types import TProtocol
 from libp2p.network.config import ConnectionConfig
 from libp2p.peer.id import ID
-from libp2p.peer.peerinfo import PeerInfo, info_from_p2p_addr
 from libp2p.pubsub.gossipsub import PROTOCOL_ID_V11, GossipSub
 from libp2p.pubsub.pubsub import Pubsub
 from libp2p.rcmgr import new_resource_manager
@@ -41,6 +39,7 @@ from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 
 from blockedge_node.errors import ConfigError
+from blockedge_node.p2p.addresses import dialable
 from blockedge_node.p2p.patches import STREAMS_MAX
 from blockedge_node.p2p.settings import Settings
 
@@ -115,50 +114,6 @@ class Link:
         return any(not c.is_closed for c in self.swarm.get_connections(peer))
 
 
-def peer_id_of(seed: bytes) -> ID:
-    """The peer id of a 32-byte identity seed."""
-    return ID.from_pubkey(create_new_key_pair(seed).public_key)
-
-
-def parse_peer(address: str) -> PeerInfo:
-    """`/ip4/…/tcp/…/p2p/<id>` → id and address. Raises ConfigError."""
-    try:
-        return info_from_p2p_addr(Multiaddr(address))
-    except Exception as error:  # multiaddr raises half a dozen unrelated types
-        raise ConfigError(
-            f"{address} is no peer address like /ip4/10.0.0.7/tcp/4001/p2p/12D3…: {error}"
-        ) from None
-
-
-def parse_listen(address: str) -> Multiaddr:
-    """`/ip4/…/tcp/…` → the same, checked. Raises ConfigError."""
-    try:
-        parsed = Multiaddr(address)
-        parsed.value_for_protocol("tcp")
-    except Exception as error:  # as above
-        raise ConfigError(
-            f"{address} is no address to listen on like /ip4/0.0.0.0/tcp/4001: {error}"
-        ) from None
-    return parsed
-
-
-def check_port_is_free(address: Multiaddr) -> None:
-    """libp2p listens with SO_REUSEPORT, so a second node on the same port would silently share its peers.
-
-    Raises ConfigError if somebody already listens there.
-    """
-    protocols = {p.name for p in address.protocols()}
-    name, family = ("ip6", socket.AF_INET6) if "ip6" in protocols else ("ip4", socket.AF_INET)
-    if name not in protocols or not (port := int(address.value_for_protocol("tcp") or 0)):
-        return
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address.value_for_protocol(name), port))
-        except OSError as error:
-            raise ConfigError(f"cannot listen on {address}: {error.strerror}; choose another port") from None
-
-
 def _build(seed: bytes, listen: Sequence[Multiaddr], topics: Sequence[str], settings: Settings) -> Link:
     keys = create_new_key_pair(seed)
     limit = settings.max_peers + MARGIN
@@ -187,7 +142,7 @@ def _build(seed: bytes, listen: Sequence[Multiaddr], topics: Sequence[str], sett
             grace_period=5,
             dial_timeout=settings.dial_timeout,
         ),
-        announce_addrs=[Multiaddr(a) for a in settings.announce] or None,
+        addrs_factory=lambda listening: [Multiaddr(a) for a in settings.announce] or dialable(listening),
         disable_identify_address_discovery=True,  # a peer's word must not change what we advertise
     )
     router = GossipSub(

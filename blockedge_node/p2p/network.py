@@ -23,12 +23,15 @@ from blockedge_node.core.structs import Struct
 from blockedge_node.core.task import Ack, Bid, KeyCard, Receipt, Request, Result
 from blockedge_node.errors import ConfigError, Transient
 from blockedge_node.p2p import patches
+from blockedge_node.p2p.addresses import check_port_is_free, parse_listen, peer_id_of
 from blockedge_node.p2p.blobs import Blobs, Contents
 from blockedge_node.p2p.directory import Directory
-from blockedge_node.p2p.host import Link, check_port_is_free, parse_listen, peer_id_of, run_host
-from blockedge_node.p2p.peers import PeerRow, Peers, PeersNotifee
+from blockedge_node.p2p.host import HostDied, Link, run_host
+from blockedge_node.p2p.peers import Peers, PeersNotifee
+from blockedge_node.p2p.rows import PeerRow, rows
+from blockedge_node.p2p.serving import Server
 from blockedge_node.p2p.settings import Settings
-from blockedge_node.p2p.streams import Exchanges, Server
+from blockedge_node.p2p.streams import Exchanges
 from blockedge_node.p2p.topics import Emit, Gossip, StandingOf
 from blockedge_node.wire import messages
 
@@ -136,8 +139,10 @@ class P2P:
                     if not started:
                         raise _first(group) from None
                     log.error("network could not be rebuilt", error=repr(_first(group)))
+                except* HostDied as group:
+                    log.error("network ended", error=str(_first(group)), life=self.lives)
                 except* Exception as group:
-                    log.error("network ended", error=repr(_first(group)), life=self.lives)
+                    log.error("network failed", life=self.lives, exc_info=group)
                 if trio.current_time() - began > HEALTHY:
                     pause = REBUILD_BASE
                 await trio.sleep(pause)
@@ -161,7 +166,7 @@ class P2P:
                 self._link = self._nursery = None
 
     def _prepare(self, link: Link) -> None:
-        server = Server(self.peers, self.settings)
+        server = Server(self.peers)
         self.gossip.prepare(link)
         self._exchanges.prepare(link, server)
         self._contents.prepare(link, server)
@@ -232,7 +237,7 @@ class P2P:
         return [str(a) for a in self._link.addresses()] if self._link is not None else []
 
     def rows(self) -> list[PeerRow]:
-        return self.peers.rows(self.directory.owners_of)
+        return rows(self.peers, self.directory.owners_of)
 
     def counts(self) -> dict[str, int]:
         """Gossip so far, by topic: `requests accept`, `bids reject`, `notices published`, `bids not covered` …"""

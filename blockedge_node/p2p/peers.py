@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -29,13 +29,18 @@ from libp2p.peer.peerstore import _peer_record_signer_matches
 from multiaddr import Multiaddr
 
 from blockedge_node.errors import PeerError, Transient
-from blockedge_node.p2p.host import Link, Notifee, parse_peer
+from blockedge_node.p2p.addresses import parse_peer
+from blockedge_node.p2p.host import Link, Notifee
 from blockedge_node.p2p.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 KNOWN_MAX: Final = 128  # learned peers we remember
 ADDRESSES_MAX: Final = 4  # of one peer: a record is no list of strangers to knock at
+NOWHERE: Final = (
+    "/ip4/0.",
+    "/ip6/::/",
+)  # where a careless peer listens: dialled from here it would be ourselves
 RECORD_MAX: Final = 2048  # bytes of a signed record
 RECORDS_PER_ANSWER: Final = 32
 BACK_AFTER: Final = 1.5  # seconds the peer with the higher id waits, so that two that meet do not both dial
@@ -61,24 +66,6 @@ class Tally:
     points: float = 0.0
     at: float = 0.0
     since: float = 0.0  # unix seconds; 0 if not connected
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeerRow:
-    """One line of `blockedge peers list`."""
-
-    peer: str
-    addresses: tuple[str, ...]
-    owners: tuple[str, ...]  # 0x addresses whose KeyCard names it
-    connected: bool
-    inbound: bool
-    since: float | None  # unix seconds
-    latency: float | None  # seconds of a round trip
-    received: int
-    invalid: int
-    faults: float  # points; a ban at settings.ban_at
-    banned_for: float | None  # seconds left
-    configured: bool
 
 
 @dataclass(slots=True)
@@ -201,6 +188,7 @@ class Peers:
             raise PeerError(f"not a peer record: {error!r}") from None
         if not genuine:
             raise PeerError("a peer record that its peer has not signed")
+        addresses = [a for a in addresses if not str(a).startswith(NOWHERE)]
         if peer == self.me or not addresses:
             return None
         entry = self.known.get(peer)
@@ -237,6 +225,11 @@ class Peers:
 
     def is_connected(self, peer: ID) -> bool:
         return self._link is not None and self._link.connected(peer)
+
+    def connection(self, peer: ID) -> Any:
+        """libp2p's connection to `peer`, None if there is none."""
+        open_ones = self._link.swarm.get_connections(peer) if self._link is not None else []
+        return open_ones[0] if open_ones else None
 
     def connected(self) -> list[ID]:
         if self._link is None:
@@ -311,38 +304,6 @@ class Peers:
         for peer in sorted(self.tallies, key=lambda p: self.tallies[p].at)[: 4 * KNOWN_MAX]:
             if now - self.tallies[peer].at > 60 and not self.is_connected(peer):
                 del self.tallies[peer]
-
-    # ── for people ───────────────────────────────────────────────────────────────────────────────────────
-
-    def rows(self, owners: Callable[[ID], Iterable[bytes]]) -> list[PeerRow]:
-        """Connected, configured and banned peers."""
-        connected = set(self.connected())
-        configured = {p for p, k in self.known.items() if k.configured}
-        return [
-            self._row(peer, peer in connected, owners(peer))
-            for peer in sorted(connected | configured | set(self.bans), key=str)
-        ]
-
-    def _row(self, peer: ID, connected: bool, owners: Iterable[bytes]) -> PeerRow:
-        known, tally, now = self.known.get(peer), self.tally(peer), trio.current_time()
-        link: Any = self._link.swarm.get_connections(peer)[0] if connected and self._link else None
-        rtt = link.muxed_conn.rtt() if link is not None else 0
-        return PeerRow(
-            peer=str(peer),
-            addresses=tuple(
-                map(str, known.addresses if known else link.get_transport_addresses() if link else ())
-            ),
-            owners=tuple("0x" + o.hex() for o in owners),
-            connected=connected,
-            inbound=link is not None and link.direction.name == "INBOUND",
-            since=tally.since if connected and tally.since else None,
-            latency=rtt or None,
-            received=tally.received,
-            invalid=tally.invalid,
-            faults=max(0.0, tally.points - (now - tally.at) * self.settings.fault_decay),
-            banned_for=max(0.0, self.bans[peer][0] - now) if self.is_banned(peer) else None,
-            configured=known is not None and known.configured,
-        )
 
 
 class PeersNotifee(Notifee):

@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from itertools import chain, repeat
 from typing import Final, TypeVar
 
 import structlog
 import trio
 from libp2p.abc import INetStream
-from libp2p.custom_types import TProtocol
 from libp2p.peer.id import ID
 
 from blockedge_node.core.events import AwardHeard, Event, ResultHeard, SignedAward
@@ -32,6 +29,7 @@ from blockedge_node.p2p.directory import Directory
 from blockedge_node.p2p.host import Link
 from blockedge_node.p2p.limits import Buckets
 from blockedge_node.p2p.peers import RECORD_MAX, RECORDS_PER_ANSWER, Peers
+from blockedge_node.p2p.serving import INVALID_POINTS, Server, Waiting
 from blockedge_node.p2p.settings import Settings
 from blockedge_node.p2p.topics import Emit, StandingOf
 from blockedge_node.wire import codec, messages, streams
@@ -43,7 +41,6 @@ AWARD: Final = "/blockedge/1/award"
 RESULT: Final = "/blockedge/1/result"
 PEERS: Final = "/blockedge/1/peers"
 PEERS_LIMIT: Final = RECORDS_PER_ANSWER * (RECORD_MAX + 8) + 64  # bytes of an answer
-INVALID_POINTS: Final = 20.0
 ASK_AT: Final = (
     0.2,
     1.0,
@@ -52,89 +49,6 @@ ASK_AT: Final = (
 )  # seconds after connecting: the other side meets its peers at the same time
 
 Answered = TypeVar("Answered")
-Served = Callable[[INetStream, ID], Awaitable[None]]
-
-
-class Server:
-    """Registers handlers; turns their failures into faults, resets and silence."""
-
-    def __init__(self, peers: Peers, settings: Settings) -> None:
-        self._peers, self._settings = peers, settings
-        self._open: Counter[tuple[str, ID]] = Counter()
-
-    def serve(self, link: Link, protocol: str, handle: Served, at_once: int) -> None:
-        """`handle(stream, peer)` for each stream of `protocol`; at most `at_once` of a peer at a time."""
-
-        async def run(stream: INetStream) -> None:
-            peer = stream.muxed_conn.peer_id
-            key, well = (protocol, peer), False
-            if self._peers.is_banned(peer) or self._open[key] >= at_once:
-                await frames.end_stream(stream, reset=True)
-                return
-            self._open[key] += 1
-            try:
-                await handle(stream, peer)
-                well = True
-            except PeerError as error:
-                self._peers.fault(peer, INVALID_POINTS, f"{protocol}: {error}")
-            except Transient as error:
-                log.debug("stream not served", protocol=protocol, peer=str(peer), error=str(error))
-            finally:
-                self._open[key] -= 1
-                if not self._open[key]:
-                    del self._open[key]
-                await frames.end_stream(stream, reset=not well)
-
-        link.host.set_stream_handler(TProtocol(protocol), run)
-
-
-@dataclass(slots=True)
-class Pending:
-    """One answer that is waited for."""
-
-    event: trio.Event = field(default_factory=trio.Event)
-    waiting: int = 0
-    raw: bytes | None = None
-
-
-class Waiting:
-    """Streams held open for an answer, by what they wait for."""
-
-    def __init__(self, most: int) -> None:
-        self._most, self._count = most, 0
-        self._pending: dict[tuple[str, bytes], Pending] = {}
-
-    async def hold(
-        self, key: tuple[str, bytes], heard: Callable[[], Awaitable[None]], timeout: float
-    ) -> bytes | None:
-        """Run `heard` with the stream already waiting; the answer to `key`, None after `timeout` seconds.
-
-        Raises Transient if too many streams wait.
-        """
-        if self._count >= self._most:
-            raise Transient("too many streams wait for an answer")
-        pending = self._pending.setdefault(key, Pending())
-        pending.waiting += 1
-        self._count += 1
-        try:
-            with trio.move_on_after(timeout):
-                await heard()
-                await pending.event.wait()
-            return pending.raw
-        finally:
-            self._count -= 1
-            pending.waiting -= 1
-            if not pending.waiting and self._pending.get(key) is pending:
-                del self._pending[key]
-
-    def answer(self, key: tuple[str, bytes], raw: bytes) -> int:
-        """Wake every stream that waits for `key`; how many those are."""
-        pending = self._pending.pop(key, None)
-        if pending is None:
-            return 0
-        pending.raw = raw
-        pending.event.set()
-        return pending.waiting
 
 
 class Exchanges:

@@ -52,7 +52,7 @@ FLOOD_POINTS: Final = (
 )
 INBOX: Final = 1024  # checked messages that wait for the engine
 REMEMBER: Final = 16384  # message ids
-REPEAT_AFTER: Final = 10.0  # seconds before the same message may pass again, for those that missed it
+REPEAT_AFTER: Final = 3.0  # seconds before the same message may pass again, for those that missed it
 
 type_of_topic: Final = {RequestMessage: "requests", BidsMessage: "bids"}  # everything else: notices
 

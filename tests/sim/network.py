@@ -25,7 +25,7 @@ from blockedge_node.core.ids import Address, Digest, Root, Signature, UnitId
 from blockedge_node.core.task import Ack, Bid, Receipt, Request, Result
 from blockedge_node.core.unit import Standing
 from blockedge_node.errors import PeerError, Transient
-from blockedge_node.p2p.streams import Waiting
+from blockedge_node.p2p.serving import Waiting
 from blockedge_node.wire import messages, streams
 from blockedge_node.wire.messages import BidsMessage, RequestMessage
 from tests.sim.evm import PARAMS

@@ -32,7 +32,7 @@ from blockedge_node.core.ids import Address, Digest, Root
 from blockedge_node.core.task import Award, Bid, Request
 from blockedge_node.core.unit import Account, Standing
 from blockedge_node.p2p import P2P, Settings
-from blockedge_node.p2p.host import parse_peer
+from blockedge_node.p2p.addresses import parse_peer
 from blockedge_node.p2p.limits import Rate
 from blockedge_node.store.blobs import Blobs
 from blockedge_node.wire.eip712 import LocalSigner

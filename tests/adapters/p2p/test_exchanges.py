@@ -14,7 +14,8 @@ from blockedge_node.core.events import AwardHeard, ResultHeard
 from blockedge_node.core.ids import Root, UnitId
 from blockedge_node.core.task import Ack, Receipt, Result
 from blockedge_node.errors import Rejected, Transient
-from blockedge_node.p2p.streams import AWARD, PEERS, Waiting
+from blockedge_node.p2p.serving import Waiting
+from blockedge_node.p2p.streams import AWARD, PEERS
 from blockedge_node.wire import codec, streams
 from tests.adapters.p2p.support import (
     DOMAIN,

@@ -23,8 +23,8 @@ from libp2p.utils import encode_varint_prefixed
 
 from blockedge_node.core.events import RequestHeard
 from blockedge_node.errors import ConfigError, Rejected
+from blockedge_node.p2p import addresses, patches
 from blockedge_node.p2p import host as p2p_host
-from blockedge_node.p2p import patches
 from blockedge_node.p2p.limits import Rate
 from blockedge_node.p2p.streams import AWARD
 from tests.adapters.p2p.support import (
@@ -393,5 +393,5 @@ def test_a_bootstrap_address_that_is_none_is_a_wrong_setting(tmp_path: Path, add
 
 
 def test_the_peer_id_follows_from_the_seed() -> None:
-    assert p2p_host.peer_id_of(seed_of("a")) == p2p_host.peer_id_of(seed_of("a"))
-    assert p2p_host.peer_id_of(seed_of("a")) != p2p_host.peer_id_of(seed_of("b"))
+    assert addresses.peer_id_of(seed_of("a")) == addresses.peer_id_of(seed_of("a"))
+    assert addresses.peer_id_of(seed_of("a")) != addresses.peer_id_of(seed_of("b"))
