@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from blockedge_node.cli.failures import Failed, TimedOut, of_problem
 from blockedge_node.errors import BlockEdgeError, Unreachable
@@ -32,6 +32,12 @@ class Client:
         else:
             transport = httpx.HTTPTransport(uds=target)
             self._http = httpx.Client(transport=transport, base_url="http://blockedge", headers=headers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_failure: object) -> None:
+        self._http.close()
 
     def get(self, path: str, **params: Any) -> Any:
         return self._call("GET", path, params=params).json()

@@ -19,9 +19,10 @@ from blockedge_node.core.unit import Unit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishRequest:
-    """→ RequestPublished"""
+    """→ RequestPublished. `copy` counts how often it is said: whoever was away hears a later one."""
 
     request: Request
+    copy: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +37,10 @@ class AwaitBids:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishBids:
-    """Ends in silence: whoever wants a bid awards it."""
+    """Ends in silence: whoever wants a bid awards it. `copy` counts how often its request was heard."""
 
     bids: tuple[Bid, ...]
+    copy: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

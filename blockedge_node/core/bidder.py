@@ -53,6 +53,8 @@ class Bidder:
     heard_at: int
     bids: tuple[MyBid, ...]
     refusing: tuple[tuple[Digest, str], ...] = volatile(())  # streams that wait for a refusal
+    asked_at: int = volatile(0)  # when its request was last heard, if again
+    copies: int = volatile(0)  # how often it was heard again
 
     def units(self) -> tuple[UnitId, ...]:
         return tuple(mine.unit for mine in self.bids)
@@ -83,6 +85,8 @@ def begin(event: RequestHeard, world: World) -> tuple[Bidder | None, tuple[Note,
 def step(state: Bidder, event: Event, world: World) -> tuple[Bidder, tuple[Note, ...]]:
     """Total: what is not this task's changes nothing. Awards come through `answer`."""
     match event:
+        case RequestHeard(task=state.task):  # somebody still looks for bids, and may have missed mine
+            return replace(state, asked_at=world.now, copies=state.copies + 1), ()
         case RefusalSent(award=award):
             waiting = tuple(pair for pair in state.refusing if pair[0] != award)
             if waiting != state.refusing:
@@ -144,9 +148,9 @@ def refuse(state: Bidder, event: AwardHeard, reason: str) -> tuple[Bidder, None,
 def due(state: Bidder, world: World) -> tuple[Action, ...]:
     """All bids as they were made, while somebody may be choosing; and refusals that streams wait for."""
     refusals = tuple(RefuseAward(award=award, reason=reason) for award, reason in state.refusing)
-    if world.now > state.heard_at + PUBLISH_FOR or world.policy.paused:
+    if world.now > max(state.heard_at, state.asked_at) + PUBLISH_FOR or world.policy.paused:
         return refusals
-    return (PublishBids(bids=tuple(mine.bid for mine in state.bids)), *refusals)
+    return (PublishBids(bids=tuple(mine.bid for mine in state.bids), copy=state.copies), *refusals)
 
 
 def finished(state: Bidder, world: World) -> bool:

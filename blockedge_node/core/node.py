@@ -214,7 +214,10 @@ class _Step:
 
     def _hear_request(self, event: RequestHeard) -> None:
         key = bidder_key(event.task)
-        if key in self.machines or event.request.requester == self.bare.me:
+        if event.request.requester == self.bare.me:
+            return
+        if key in self.machines:
+            self._step(key, event)
             return
         machine, notes = bidders.begin(event, self.world)
         self.notes.extend(notes)

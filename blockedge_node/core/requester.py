@@ -33,7 +33,7 @@ from blockedge_node.core.events import (
     RequestPublished,
     SignedAward,
 )
-from blockedge_node.core.facts import note
+from blockedge_node.core.facts import note, volatile
 from blockedge_node.core.ids import Address, Hash, TaskId, UnitId
 from blockedge_node.core.policy import Offer, award_until, best_offer, free_for, why_not_offered
 from blockedge_node.core.selection import rank_key, score
@@ -45,6 +45,7 @@ from blockedge_node.core.world import World
 
 KEEP_OFFERS = 8  # a shard: enough to lose seven workers in a row, few enough to journal at every bid
 ANY_PRICE = 1 << 96
+REPEAT = 5  # seconds until a request that lacks bids is published again; doubled each time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,7 @@ class Requester:
     published: bool = False
     cancelled: bool = False
     short_of: int = 0  # wei for which an award waits: noted once
+    awake_at: int = volatile(0)  # chain time at which this process first looked at it
 
     def units(self) -> tuple[UnitId, ...]:
         return tuple(shard.unit for shard in self.shards)
@@ -73,6 +75,8 @@ def step(state: Requester, event: Event, world: World) -> tuple[Requester, tuple
     """Total: what is not this task's changes nothing."""
     notes: list[Note] = []
     promised = exposure(state, world)  # which world.exposure counts already
+    if not state.awake_at:
+        state = replace(state, awake_at=world.now)
     match event:
         case RequestPublished(task=state.task) if not state.published:
             state = replace(state, published=True)
@@ -93,9 +97,19 @@ def step(state: Requester, event: Event, world: World) -> tuple[Requester, tuple
 
 def due(state: Requester, world: World) -> tuple[Action, ...]:
     closed = _closed(state, world)
+    lacks_bids = not state.published or any(shards.lacks_bids(shard) for shard in state.shards)
+    publish = (PublishRequest(request=state.request, copy=_copy(state, world)),)
+    asking = publish if lacks_bids and not closed else ()
     if not state.published:
-        return () if closed else (PublishRequest(request=state.request),)
-    return tuple(action for shard in state.shards for action in shards.due(shard, state.task, closed, world))
+        return asking
+    dues = (action for shard in state.shards for action in shards.due(shard, state.task, closed, world))
+    return (*asking, *dues)
+
+
+def _copy(state: Requester, world: World) -> int:
+    """Said again after REPEAT, then twice, four times … that long, and once after every restart: who was away,
+    or had no room, may bid now."""
+    return ((world.now - (state.awake_at or world.now)) // REPEAT).bit_length()
 
 
 def finished(state: Requester, world: World) -> bool:

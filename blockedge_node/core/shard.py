@@ -140,6 +140,11 @@ def outcome(shard: Shard) -> ShardOutcome:
     )
 
 
+def lacks_bids(shard: Shard) -> bool:
+    """Whether nobody has its award, and somebody could."""
+    return shard.placed is None and shard.now_in is Phase.NONE and not shard.end
+
+
 def owes_receipt(shard: Shard) -> bool:
     """Whether a stream waits for what it can have: others time out, and nobody waits for that."""
     return shard.waits and shard.has_output and not shard.end and shard.delivered == shard.result

@@ -62,10 +62,10 @@ def _is_ready(node: Node, others: int) -> bool:
     if not node.socket.exists():
         return False
     try:
-        api = Client(str(node.socket), timeout=5)
-        peers = api.get("/api/v1/peers")
-        known = sum(1 for peer in peers if peer["connected"] and peer["address"])
-        return bool(api.get("/api/v1/node")["ready"]) and known >= others
+        with Client(str(node.socket), timeout=5) as api:
+            peers = api.get("/api/v1/peers")
+            known = sum(1 for peer in peers if peer["connected"] and peer["address"])
+            return bool(api.get("/api/v1/node")["ready"]) and known >= others
     except BlockEdgeError:
         return False
 

@@ -209,3 +209,14 @@ def test_a_price_grows_with_fuel_and_a_deposit_with_the_price() -> None:
     assert (small.price, large.price) == (10**13, 10**13 + 2 * 10**14)
     assert (small.deposit, large.deposit) == (20 * small.price, 20 * large.price)
     assert small.rep == Reputation().score
+
+
+def test_bids_are_said_again_when_their_request_is() -> None:
+    """Whoever asks again has not got them: the same bids, so that no deposit is promised twice."""
+    asked = request()
+    story = play(bidding(asked), BOB)
+    first = story.wanted(PublishBids)
+    story.at(60).then_rests()
+    again = story.gets(request_heard(asked)).wanted(PublishBids)
+    assert again.bids == first.bids
+    assert again != first, "else the engine would take it for done"

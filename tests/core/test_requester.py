@@ -72,7 +72,7 @@ def asking(shards: int = 1, **policy: Any) -> Story:
 
 
 def awarded() -> Story:
-    story = asking().gets(bid_heard(BOBS)).gets(bid_heard(CAROLS)).then_wants(AwaitBids)
+    story = asking().gets(bid_heard(BOBS)).gets(bid_heard(CAROLS)).then_wants(PublishRequest, AwaitBids)
     return story.gets(FIRST).then_wants(SendAward)
 
 
@@ -244,7 +244,7 @@ def test_a_reorg_that_takes_the_unit_back_brings_the_award_back() -> None:
 
 
 def test_no_bid_ends_with_the_request() -> None:
-    story = asking().gets(FIRST).at(295).then_rests().then_lives()
+    story = asking().gets(FIRST).at(295).then_wants(PublishRequest).then_lives()
     story.at(296).then_rests().then_is_over().then_tells("shard.failed.no_bids")
 
 
@@ -326,3 +326,18 @@ def test_a_bad_ack_is_none() -> None:
 def test_only_the_winner_delivers() -> None:
     story = acknowledged().gets(replace(DELIVERY, worker=CAROL)).then_rests()
     assert story.machine.shards[0].delivered is None
+
+
+def test_a_request_that_lacks_bids_is_said_again_ever_more_rarely() -> None:
+    """Who was away, or had no room, may bid later; nobody is flooded."""
+    story = asking().gets(FIRST)
+    copies = [story.at(second).wanted(PublishRequest).copy for second in range(0, 80, 5)]
+    assert copies == [0, 1, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4]
+
+
+def test_a_restart_says_the_request_again() -> None:
+    """The crash came between the request and the first bid: those who answered found nobody."""
+    story = asking().gets(FIRST).at(70)
+    assert story.wanted(PublishRequest).copy == 4
+    assert story.restarts().wanted(PublishRequest).copy == 0
+    story.gets(bid_heard(BOBS)).gets(FIRST).then_wants(SendAward)
