@@ -34,6 +34,7 @@ from blockedge_node.wire.params import load_params
 CHAIN_ID = 31337
 START = 1_700_000_000  # block 0's timestamp: that of the virtual clock's beginning
 REORG_MAX = 3  # blocks
+QUIET = 10  # blocks between reorgs: a chain that takes back more can keep any call out of its window
 GAS = 5_000_000  # a transaction's limit
 RICH = 10**24  # wei of ether that everybody begins with
 PARAMS = load_params((Path(__file__).parents[2] / "config" / "params.dev.json").read_text())
@@ -97,6 +98,8 @@ class SimChain:
         self._at = self._evm.deploy(_hex(FOUNDER), creation)
         self.domain = Domain(CHAIN_ID, Address(bytes.fromhex(self._at[2:])))
         self.blocks = [Block(genesis, None)]
+        self._quiet_until = 0  # a block's number
+        self._checkpoints = 0  # that pyrevm holds for us
         self._standings: dict[Address, Standing] = {}  # at the head
 
     # ── blocks ───────────────────────────────────────────────────────────────────────────────────────────
@@ -114,7 +117,8 @@ class SimChain:
             await trio.sleep(1)
             if self.chance.random() < self.weather.slow:
                 continue
-            if not self.calm and self.chance.random() < self.weather.reorg:
+            restless = not self.calm and self.head.number >= self._quiet_until
+            if restless and self.chance.random() < self.weather.reorg:
                 self.reorg(self.chance.randint(1, REORG_MAX))
             self.mine()
 
@@ -140,10 +144,12 @@ class SimChain:
         orphans = self.blocks[-depth:]
         del self.blocks[-depth:]
         self._evm.revert(orphans[0].before)
+        self._checkpoints -= depth
         for _ in orphans[1:]:
-            self._evm.commit()  # keeps pyrevm's depth in step with its checkpoints
+            self._evm.commit()  # pyrevm counts its checkpoints, and has gone back over all of these at once
         self.book.drop_above(self.head.number)
         self.reorgs += 1
+        self._quiet_until = self.head.number + depth + QUIET
         for tx in (tx for orphan in orphans for tx in orphan.txs):
             tx.block, tx.done = None, False
             if self.chance.random() >= self.weather.lost_in_reorg:
@@ -158,8 +164,10 @@ class SimChain:
         head = Head(number=number, hash=keccak256(self.head.hash + fork + bytes([number % 256])), time=time)
         self._enter(head)
         block = Block(head, self._evm.snapshot())
-        if len(self.blocks) > REORG_MAX + 1:
-            self._evm.commit()  # the oldest checkpoint is needed no more
+        self._checkpoints += 1
+        if self._checkpoints > REORG_MAX:
+            self._evm.commit()  # the oldest is needed no more
+            self._checkpoints -= 1
         self.blocks.append(block)
         for tx in txs:
             self._execute(tx, block)
