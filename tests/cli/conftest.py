@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -13,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 import trio
 
 from blockedge_node.api.server import serve
+from blockedge_node.logs import configure
 from tests.adapters.api.memory import MemoryBackend
 
 CSVSTATS = Path(__file__).resolve().parents[2] / "blockedge_node" / "programs" / "csvstats.wasm"
@@ -50,6 +53,14 @@ class Run:
 
 
 Cli = Callable[..., Awaitable[Run]]
+
+
+@pytest.fixture(autouse=True)
+def own_logs() -> Iterator[None]:
+    """The daemon's way of logging, where nobody reads it."""
+    configure(stream=io.StringIO())
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+import structlog
 import trio
 
 from blockedge_node.api.server import serve
+from blockedge_node.logs import configure
 from tests.adapters.api.memory import MemoryBackend
 
 MAX_UPLOAD = 1_000_000
+
+
+@pytest.fixture(autouse=True)
+def own_logs() -> Iterator[None]:
+    """The daemon's way of logging: structlog's own draws every local variable of a bug, which takes seconds."""
+    configure(stream=io.StringIO())
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -22,9 +33,9 @@ def node() -> MemoryBackend:
 
 
 @pytest.fixture
-def socket() -> AsyncIterator[Path]:  # type: ignore[misc]
+def socket() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="be") as home:  # short: a socket's path has 107 bytes
-        yield Path(home) / "api.sock"  # type: ignore[misc]
+        yield Path(home) / "api.sock"
 
 
 @pytest.fixture
