@@ -266,25 +266,27 @@ class Gossip:
             raise Transient(f"{self._queued} messages wait to be published")
         self._queued += 1
         try:
-            with trio.fail_after(self._settings.publish_wait):
-                await self._listeners(name)
-                async with self._turn:
-                    link = await self._listeners(name)
-                    await link.pubsub.publish(self.topics[name], raw)
-                    await trio.sleep(self._settings.publish_gap)
-        except trio.TooSlowError:
-            raise Transient(f"no peer listens on {name}") from None
+            await self._listeners(name)
+            async with self._turn:
+                link = await self._listeners(name)
+                await link.pubsub.publish(self.topics[name], raw)
+                await trio.sleep(self._settings.publish_gap)
         finally:
             self._queued -= 1
         self.counts[f"{name} published"] += 1
 
     async def _listeners(self, name: str) -> Link:
-        """A living host with at least one peer in the topic's mesh; libp2p has no event for the first one."""
-        while True:
-            link = self._link
-            if link is not None and link.router.mesh.get(self.topics[name]):
-                return link
-            await trio.sleep(0.02)
+        """A living host with at least one peer in the topic's mesh; libp2p has no event for the first one.
+
+        Raises Transient after settings.publish_wait.
+        """
+        with trio.move_on_after(self._settings.publish_wait):
+            while True:
+                link = self._link
+                if link is not None and link.router.mesh.get(self.topics[name]):
+                    return link
+                await trio.sleep(0.02)
+        raise Transient(f"no peer listens on {name}")
 
     async def announce(self, card: Callable[[], bytes], newcomer: Callable[[], trio.Event]) -> None:
         """Publish our KeyCard at start, every settings.card_every, and soon after a peer connects."""
