@@ -24,6 +24,7 @@ COMES_WITH = {
     "grimp": "import-linter",
     "noise": "libp2p",
     "anyio": "httpx",
+    "h11": "httpx",
     "numpy": "scikit-learn",
     "sklearn": "scikit-learn",
     "eth_keys": "eth-account",
