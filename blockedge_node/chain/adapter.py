@@ -96,6 +96,7 @@ class ChainAdapter:
             timeout=config.timeout,
         )
         self.reader = Reader(config.contract)
+        self._standings = Standings(self._read_standing)
         self.watcher = Watcher(
             self.rpc,
             self.reader,
@@ -104,6 +105,7 @@ class ChainAdapter:
             conf=config.conf,
             poll=config.poll,
             keep=keep,
+            moved=self._standings.moved,
         )
         self.sender = Sender(
             self.rpc,
@@ -115,7 +117,6 @@ class ChainAdapter:
             fees=FeePolicy(gas_max=config.gas_max),
         )
         self.address = self.sender.address
-        self._standings = Standings(self._read_standing)
 
     async def open(self) -> Params:
         """Check chain and contract, and read the constants. Raises ChainError, Transient."""

@@ -9,7 +9,6 @@ everything above the common ancestor is dropped and read again (docs/protocol.md
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any
 
 import structlog
 
@@ -20,7 +19,9 @@ from blockedge_node.chain.events import (
     ExitRequested,
     Funded,
     Record,
+    ReportClosed,
     Reported,
+    Settled,
     Withdrawn,
     decode_log,
 )
@@ -39,7 +40,13 @@ class LogReader:
     """See the module docstring. `start`: the first block read; what was awarded before stays unknown."""
 
     def __init__(
-        self, rpc: Rpc, contract: Address, *, start: int, keep: Callable[[], Collection[UnitId]]
+        self,
+        rpc: Rpc,
+        contract: Address,
+        *,
+        start: int,
+        keep: Callable[[], Collection[UnitId]],
+        moved: Callable[[Address], None],  # told of every balance that an event changed
     ) -> None:
         self.book = UnitBook()
         self.addresses: set[Address] = set()  # all that ever held a balance
@@ -50,6 +57,7 @@ class LogReader:
         self._contract = contract
         self._start = start
         self._keep = keep
+        self._moved = moved
         self._kept: dict[int, Hash] = {}  # the last HORIZON blocks that were read
         self._range = RANGE
 
@@ -173,18 +181,24 @@ class LogReader:
             self.book.apply(record, block.number, block.time)
             self._note_addresses(record)
 
-    def _note_addresses(self, record: Any) -> None:
+    def _note_addresses(self, record: Record) -> None:
+        for address in self._touched(record):
+            self._moved(address)
+            if len(self.addresses) < ADDRESSES_MAX:
+                self.addresses.add(address)
+
+    def _touched(self, record: Record) -> tuple[Address, ...]:
+        """Whose balance the event changed."""
         match record:
             case Funded() | ExitRequested() | Withdrawn():
-                new: tuple[Address, ...] = (record.account,)
-            case Awarded():
-                new = (record.requester, record.worker)
+                return (record.account,)
             case Reported():
-                new = (record.author,)
-            case _:
-                return
-        if len(self.addresses) < ADDRESSES_MAX:
-            self.addresses.update(new)
+                return (record.author,)
+            case Awarded() | Settled() | ReportClosed():
+                view = self.book.get(record.unit)
+                if view is not None:
+                    return (view.terms.requester, view.terms.worker, *(r.author for r in view.reports))
+        return ()
 
     def _remember(self, block: Block) -> None:
         self.last = block.number

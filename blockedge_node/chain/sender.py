@@ -223,6 +223,9 @@ class Sender:
         self._balance = balance if isinstance(balance, int) else self._balance
 
     def _accepts(self, job: Job, forecast: Forecast) -> bool:
+        if forecast.unknown:
+            job.waits_for = forecast.unknown
+            return False
         if forecast.refused is None:
             job.gas = forecast.gas
             return job.live

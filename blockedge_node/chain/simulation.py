@@ -24,14 +24,18 @@ from blockedge_node.errors import Rejected
 
 UNKNOWN_METHOD = {-32601, -32600, -32602, -32004}  # how endpoints say that they lack eth_simulateV1
 Logs = Sequence[tuple[Sequence[bytes], bytes]]  # (topics, data)
+Calls = Sequence[tuple[Payload, UnitId | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """`gas` used if the call is good; else why it is not, in the contract's names."""
+    """`gas` used if the call is good; `refused`: why it is not, in the contract's names; `unknown`: why none
+    could be made, which says nothing about the call.
+    """
 
     gas: int = 0
     refused: Rejected | None = None
+    unknown: str = ""
 
 
 class Simulator:
@@ -46,24 +50,27 @@ class Simulator:
     def sees_skips(self) -> bool:
         return self._shows_logs
 
-    async def forecast(self, head: Block, calls: Sequence[tuple[Payload, UnitId | None]]) -> list[Forecast]:
+    async def forecast(self, head: Block, calls: Calls) -> list[Forecast]:
         """One forecast a call, in order, each on the state that those before it leave. Raises Transient."""
         if self._shows_logs:
             try:
                 return await self._rpc.ask(self._simulate(head, calls))
             except RpcRefused as error:
                 if error.code not in UNKNOWN_METHOD:
-                    raise
+                    return await self._one_by_one(head, calls)
                 self._shows_logs = False
         asks = [
             Ask("eth_estimateGas", (self._transaction(payload), "latest"), quantity) for payload, _ in calls
         ]
-        return [
-            Forecast(refused=_refusal(a)) if isinstance(a, RpcRefused) else Forecast(gas=a)
-            for a in await self._rpc.ask_all(asks)
-        ]
+        answers = await self._rpc.ask_all(asks)
+        return [_refusal(a) if isinstance(a, RpcRefused) else Forecast(gas=a) for a in answers]
 
-    def _simulate(self, head: Block, calls: Sequence[tuple[Payload, UnitId | None]]) -> Ask[list[Forecast]]:
+    async def _one_by_one(self, head: Block, calls: Calls) -> list[Forecast]:
+        """The endpoint refused the lot: find out which, so that one call cannot hold up the others."""
+        answers = await self._rpc.ask_all([self._simulate(head, [call]) for call in calls])
+        return [Forecast(unknown=str(a)) if isinstance(a, RpcRefused) else a[0] for a in answers]
+
+    def _simulate(self, head: Block, calls: Calls) -> Ask[list[Forecast]]:
         block = {
             "blockOverrides": {"time": hex(head.time + 1)},
             "calls": [self._transaction(payload) for payload, _ in calls],
@@ -108,5 +115,8 @@ def _forecast(outcome: Mapping[str, Any], unit: UnitId | None) -> Forecast:
     return Forecast(gas=quantity(outcome["gasUsed"]))
 
 
-def _refusal(error: RpcRefused) -> Rejected:
-    return explain(error.data) if error.data else Rejected("Reverted", error.message)
+def _refusal(error: RpcRefused) -> Forecast:
+    """An estimate that reverted carries the contract's data; without it, only the code 3 or the text tell."""
+    if error.data or error.code == 3 or "revert" in error.message.lower():
+        return Forecast(refused=explain(error.data))
+    return Forecast(unknown=str(error))

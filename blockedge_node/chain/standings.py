@@ -36,7 +36,7 @@ class Standings:
             await self._reading[who].wait()
         now = trio.current_time()
         known = self._known.get(who)
-        if known is not None and now - known[0] <= AGE_MAX:
+        if known is not None and now - known[0] < AGE_MAX:
             return known[1]
         if not self._spend(now, new=known is None):
             return None
@@ -51,9 +51,11 @@ class Standings:
             self._known.popitem(last=False)
         return standing
 
-    def forget(self, who: Address) -> None:
-        """The next look asks the chain."""
-        self._known.pop(who, None)
+    def moved(self, who: Address) -> None:
+        """The chain's log says that this balance changed: the next look asks again."""
+        known = self._known.get(who)
+        if known is not None:
+            self._known[who] = (-AGE_MAX, known[1])
 
     def _spend(self, now: float, *, new: bool) -> bool:
         if not new:

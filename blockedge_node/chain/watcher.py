@@ -56,9 +56,10 @@ class Watcher:
         conf: int = 0,  # blocks on top of a confirmed head
         poll: float = 0.25,  # seconds
         keep: Callable[[], Collection[UnitId]] = frozenset,  # units somebody still waits to see the end of
+        moved: Callable[[Address], None] = lambda _: None,  # told of every balance that an event changed
     ) -> None:
         self.conf = conf
-        self.logs = LogReader(rpc, reader.address, start=start, keep=keep)
+        self.logs = LogReader(rpc, reader.address, start=start, keep=keep, moved=moved)
         self.latest: Block | None = None  # newest block, not confirmed
         self.head: Head | None = None  # confirmed, as last emitted
         self.standing = Standing()

@@ -39,7 +39,8 @@ async def test_an_answer_is_kept_for_30_seconds(autojump_clock: MockClock) -> No
     assert await standings.get(who(1)) == first
     await trio.sleep(2)
     assert await standings.get(who(1)) != first
-    standings.forget(who(1))
+    standings.moved(who(1))
+    standings.moved(who(2))
     await standings.get(who(1))
     assert len(ledger.asked) == 3
 
