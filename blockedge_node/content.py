@@ -10,6 +10,7 @@ the bytes are fetched where the address tells, the manifest's own rules, the eng
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
@@ -21,6 +22,7 @@ from blockedge_node.core.task import Kind, Request
 from blockedge_node.errors import PeerError, Transient
 from blockedge_node.wire.manifest import MAX_MANIFEST, Manifest
 
+PROGRAMS_REMEMBERED = 256
 MAX_POW_DATA = 1024  # one chunk, so that the contract can hash it (docs/protocol.md §6.1)
 
 
@@ -37,13 +39,20 @@ class Fetcher(Protocol):
         """Have the blob in the store. Raises Transient if no holder serves it, PeerError if it is too large."""
 
 
-class ContentStore:
-    """The port `Content` over a blob store and the network."""
+class Checker(Protocol):
+    async def __call__(self, job: WasmJob) -> str | None:
+        """Why the job's module is none that the engine runs, or None. Raises Transient."""
 
-    def __init__(self, blobs: BlobStore, fetcher: Fetcher, engines: Collection[str]) -> None:
+
+class ContentStore:
+    """The port `Content` over a blob store, the network and the executor's check of modules."""
+
+    def __init__(self, blobs: BlobStore, fetcher: Fetcher, engines: Collection[str], check: Checker) -> None:
         self._blobs = blobs
         self._fetcher = fetcher
         self._engines = engines
+        self._check = check
+        self._checked: OrderedDict[Root, str] = OrderedDict()  # program → what is wrong with it, or ""
 
     async def fetch(self, root: Root, holders: Sequence[Address], *, max_size: int = MAX_STDIN) -> None:
         if not await trio.to_thread.run_sync(self._blobs.has, root):
@@ -63,6 +72,7 @@ class ContentStore:
         for root in manifest.roots():
             await self.fetch(root, holders, max_size=max(MAX_WASM, MAX_FILES))
         await self.fetch(shard_root, holders, max_size=MAX_STDIN)
+        await self._check_program(request, shard)
 
     def job(self, request: Request, shard: int) -> WasmJob | PowJob:
         """The executor's job, after `fetch_task`. Raises PeerError if the parts break a rule together."""
@@ -76,6 +86,18 @@ class ContentStore:
             shards=request.shards,
             files={path: self._need(root) for path, root in manifest.files.items()},
         )
+
+    async def _check_program(self, request: Request, shard: int) -> None:
+        """Compile it once. Raises PeerError for a module that could only ever end as invalid."""
+        if request.program not in self._checked:
+            job = self.job(request, shard)
+            assert isinstance(job, WasmJob)
+            self._checked[request.program] = await self._check(job) or ""
+            if len(self._checked) > PROGRAMS_REMEMBERED:
+                self._checked.popitem(last=False)
+        wrong = self._checked[request.program]
+        if wrong:
+            raise PeerError(f"the program would not run here: {wrong}")
 
     def put(self, data: bytes) -> Root:
         return self._blobs.put(data)

@@ -45,7 +45,7 @@ from blockedge_node.core.unit import Standing
 from blockedge_node.engine import Engine
 from blockedge_node.engine import load as load_node
 from blockedge_node.errors import BlockEdgeError, ConfigError, Transient
-from blockedge_node.executor.pool import Pool
+from blockedge_node.executor.pool import Pool, memory_warning
 from blockedge_node.p2p.network import P2P
 from blockedge_node.p2p.settings import Settings as P2pSettings
 from blockedge_node.performer import Performer
@@ -128,7 +128,7 @@ async def run(config: Config, ring: logs.LogRing, make_performer: MakePerformer 
                 chance=SystemChance(),
                 chain=AccountedChain(chain, journal),
                 network=p2p,
-                content=ContentStore(blobs, p2p, policy.engines),
+                content=ContentStore(blobs, p2p, policy.engines, pool.check),
                 executor=pool,
                 domain=chain.domain,
             )
@@ -158,6 +158,7 @@ async def run(config: Config, ring: logs.LogRing, make_performer: MakePerformer 
             async with trio.open_nursery() as services:
                 await services.start(_stop_on_signal, services.cancel_scope)
                 await services.start(pool.serve)
+                services.start_soon(_test_executor, pool, engine)
                 services.start_soon(chain.run, engine.tell)
                 await services.start(engine.run)
                 await services.start(p2p.run)
@@ -236,6 +237,21 @@ async def _stop_on_signal(
             log.info("stopping", signal=signal.Signals(number).name)
             scope.cancel()
             return
+
+
+async def _test_executor(pool: Pool, engine: Engine) -> None:
+    """Before this machine's results are worth a deposit: does it compute what all others do?
+
+    A machine that fails runs on as a requester, paused: it makes no bids.
+    """
+    warning = memory_warning()
+    try:
+        await pool.self_test()
+    except Transient as fault:
+        warning = str(fault)
+    if warning is not None:
+        log.error("executor is not fit for work: this node makes no bids", error=warning, code="BE-EXEC-01")
+        engine.set_policy(replace(engine.policy, paused=True))
 
 
 async def _housekeeping(journal: Journal, blobs: Blobs) -> None:
