@@ -86,6 +86,15 @@ def missing_paths(text: str) -> Iterator[str]:
             yield f"`{name}`: no such file"
 
 
+def missing_tests(text: str) -> Iterator[str]:
+    """Names like `invariant_03_…` and `i18_…` are tests, and stand in a test file."""
+    named = {span for span in CODE.findall(text) if re.fullmatch(r"(?:test_)?(?:invariant_|i)\d\d_\w+", span)}
+    if named:
+        files = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "contracts" / "test").rglob("*.sol")]
+        existing = {word for file in files for word in re.findall(r"\w+", file.read_text())}
+        yield from (f"`{name}`: no such test" for name in sorted(named - existing))
+
+
 def wrong_commands(text: str, root: Any) -> Iterator[str]:
     for code in code_of(text):
         match = COMMAND.search(code)
@@ -135,7 +144,12 @@ def problems() -> list[str]:
     found = []
     for path in documents():
         text = path.read_text()
-        wrong = [*broken_links(path, text), *missing_targets(text, targets), *missing_paths(text)]
+        wrong = [
+            *broken_links(path, text),
+            *missing_targets(text, targets),
+            *missing_paths(text),
+            *missing_tests(text),
+        ]
         if commands is not None:
             wrong += wrong_commands(text, commands)
         found += [f"{path.relative_to(ROOT)}: {line}" for line in wrong]
