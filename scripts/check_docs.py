@@ -133,6 +133,7 @@ def cli() -> Any:
         return None
     sys.path.insert(0, str(ROOT))
     import typer
+
     from blockedge_node.cli.app import app
 
     return typer.main.get_command(app)
