@@ -190,6 +190,11 @@ class Node:
                 await self.changed.wait()
         return self.heads[-1]
 
+    async def caught_up(self, anvil: Anvil) -> HeadSeen:
+        """The head that belongs to anvil's newest block."""
+        confirmed = int(anvil.rpc("eth_blockNumber"), 16) - self.chain.config.conf
+        return await self.until(lambda seen: seen.head.number == confirmed)
+
     def view(self, unit: UnitId) -> UnitView | None:
         return next((v for v in self.heads[-1].views if v.unit == unit), None)
 

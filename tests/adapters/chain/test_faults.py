@@ -109,7 +109,7 @@ async def test_views_follow_CONF_blocks_behind(anvil: Anvil, deployed: Deploymen
             nursery.start_soon(fund)
             await eventually(lambda: in_pool(anvil))
             anvil.mine(2)
-            seen = await worker.until(lambda seen: worker.chain.status().latest == seen.head.number + 2)
+            seen = await worker.caught_up(anvil)
             assert seen.standing.account.free == 0
             assert not done  # one block deep
             anvil.mine()
@@ -244,7 +244,7 @@ async def test_a_nonce_that_somebody_else_used_is_not_waited_for(anvil: Anvil, d
         anvil.rpc("eth_sendRawTransaction", "0x" + raw.hex())
         for _ in range(3):
             anvil.mine()
-            await worker.until(lambda seen: seen.head.number == worker.chain.status().latest)
+            await worker.caught_up(anvil)
         again = await eventually(lambda: pool(anvil))
         assert int(again[0]["nonce"], 16) == int(tx["nonce"], 16) + 1
         anvil.mine()
@@ -397,3 +397,44 @@ async def test_a_late_start_reads_the_whole_log(anvil: Anvil, deployed: Deployme
     async with running(anvil, deployed, REQUESTER) as late:
         assert late.view(story.unit) == view
         assert {WORKER.address, REQUESTER.address} <= late.chain.watcher.logs.addresses
+
+
+async def test_one_call_that_cannot_be_forecast_holds_up_no_other(anvil: Anvil, deployed: Deployment) -> None:
+    async with (
+        proxy_before(anvil.url) as proxy,
+        running(anvil, deployed, WORKER, urls=(proxy.url,)) as worker,
+    ):
+        poison = await begin(anvil, deployed, worker, nonce=1)
+        story = await begin(anvil, deployed, worker, nonce=2)
+
+        def choke(question: dict[str, Any], reply: dict[str, Any]) -> None:
+            if poison.commitment.hex() in str(question) and question["method"] == "eth_simulateV1":
+                reply.pop("result", None)
+                reply["error"] = {"code": -32000, "message": "out of memory"}
+
+        proxy.edit(choke)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(worker.chain.send, poison.award_commit())
+            (call,) = await mined(anvil, worker.chain.send(story.award_commit()))
+            assert call.unit == story.unit
+            ((_, why),) = worker.chain.status().sender.waiting
+            assert "out of memory" in why
+            proxy.answer = proxy.forward
+            anvil.mine()
+            await eventually(lambda: pool(anvil))
+            anvil.mine()
+        await worker.sees(poison.unit, committed)
+
+
+async def test_a_strangers_standing_is_fresh_after_its_balance_moved(
+    anvil: Anvil, deployed: Deployment
+) -> None:
+    async with running(anvil, deployed, WORKER) as worker, running(anvil, deployed, REQUESTER) as requester:
+        before = await worker.chain.standing(REQUESTER.address)
+        assert before is not None
+        assert before.account.free == 0
+        await mined(anvil, requester.chain.fund(ETHER))
+        await worker.caught_up(anvil)
+        after = await worker.chain.standing(REQUESTER.address)
+        assert after is not None
+        assert after.account.free == ETHER

@@ -168,6 +168,6 @@ async def test_wallet_verbs_give_the_contracts_reason(anvil: Anvil, deployed: De
         with pytest.raises(Rejected, match=r"TooEarly: opensAt \d+"):
             await worker.chain.withdraw()
         anvil.mine(warp=PARAMS.unbond + 1)
-        await worker.until(lambda seen: seen.head.number == worker.chain.status().latest)
+        await worker.caught_up(anvil)
         await mined(anvil, worker.chain.withdraw())
         assert (await worker.chain.account(WORKER.address)).free == 3 * ETHER
