@@ -14,11 +14,11 @@ from blockedge_node.core.task import Kind
 from blockedge_node.executor import pow
 from blockedge_node.executor.pow import FUEL_PER_NONCE, Search
 from blockedge_node.wire.manifest import Manifest
-from tests.sim.machine import compute
+from tests.sim.machine import WASM_MAGIC, compute
 
 MAX_PRICE = 10**15  # wei a unit
 FUEL = 10**8  # of a kind-2 unit
-WASM = b"\0asm stands for a module"
+WASM = WASM_MAGIC + b" stands for a module"
 
 
 @dataclass(frozen=True, slots=True)

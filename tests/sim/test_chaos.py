@@ -36,6 +36,8 @@ def chaos(seed: int) -> Scenario:
         weather=Weather(
             reorg=dice.choice([0, 0, 0.05]), slow=dice.choice([0, 0.1]), left_out=dice.choice([0, 0.1])
         ),
+        crash_rate=dice.choice([0, 0.05, 0.1]),
+        crash_down=2,
     )
     names = list(CAST[: scenario.nodes])
     for name in dice.sample(names[1:], k=dice.randint(0, scenario.nodes - 3)):

@@ -7,6 +7,9 @@ is killed where it matters: in a unit that is paid, and in one that is slashed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from random import Random
+
 import pytest
 
 from blockedge_node.core.jobs import JobState
@@ -16,6 +19,7 @@ from tests.sim.jobs import pow_job, wasm_job
 from tests.sim.machine import CrashPoint
 from tests.sim.world import Played, Scenario
 
+Play = Callable[[int], Scenario]
 AT_ONCE, SOON = 0.0, 3.0  # seconds until the restart; dev windows forgive about 5
 
 
@@ -36,6 +40,12 @@ def with_a_cheat(seed: int) -> Scenario:
     return scenario.sets("carol", worker=False).sets("alice", attempts=1).asks("alice", pow_job())
 
 
+def long_task(seed: int) -> Scenario:
+    """bob registers the Award first, then works."""
+    scenario = Scenario(seed=seed, nodes=2).sets("bob", delay_floor=61)
+    return scenario.asks("alice", pow_job(max_delay=100, lifetime=200))
+
+
 def check(played: Played) -> None:
     assert all(phase.terminal for phase in played.phases())
     played.honest_lost_nothing()
@@ -50,12 +60,13 @@ def check(played: Played) -> None:
         (honest, "carol", Phase.PAID),
         (with_program, "alice", Phase.PAID),
         (with_program, "bob", Phase.PAID),
+        (long_task, "bob", Phase.PAID),
         (with_a_cheat, "alice", Phase.SLASHED),
         (with_a_cheat, "carol", Phase.SLASHED),
     ],
 )
 def test_a_node_killed_at_any_commit_loses_nothing(
-    scenario: type, victim: str, ends: Phase, down: float, record_property: object
+    scenario: Play, victim: str, ends: Phase, down: float
 ) -> None:
     dry: Played = scenario(seed=21).play()
     check(dry)
@@ -73,3 +84,17 @@ def test_a_node_killed_at_any_commit_loses_nothing(
         if ends is Phase.PAID:
             assert played.job("alice").state is JobState.SETTLED, f"{point}: {played.job('alice').failures}"
     print(f"{scenario.__name__}: {victim} killed at {len(points)} points, back after {down:g} s")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_everybody_crashes_twice(seed: int) -> None:
+    """Pairs of crashes in one run, of all three nodes: the second may hit what the first has left behind."""
+    dice = Random(f"twice {seed}")
+    scenario = dice.choice([honest, with_a_cheat])(seed)
+    dry = scenario.play()
+    for name, node in dry.nodes.items():
+        commits = dice.sample(range(1, node.disk.commits + 3), k=2)
+        scenario.crashes(name, *(CrashPoint(c, dice.random() < 0.5, dice.uniform(0, 1)) for c in commits))
+    played = scenario.play()
+    assert sum(node.lives for node in played.nodes.values()) > len(played.nodes)
+    check(played)
