@@ -1,0 +1,171 @@
+"""Every verb of the CLI against real daemons, as a new user would try them, and all that can go wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blockedge_node.devnet import anvil, photos
+from tests.cluster.conftest import Cluster
+
+ETHER = 10**18
+
+
+@dataclass(frozen=True)
+class Cli:
+    """`blockedge` as a process, pointed at one node."""
+
+    socket: str
+
+    def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "blockedge_node.cli.app", "--api", self.socket, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+
+    def ok(self, *arguments: str) -> Any:
+        """The answer of a verb that must succeed."""
+        done = self.run("--json", *arguments)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)["data"]
+
+    def fails(self, code: int, *arguments: str) -> str:
+        """The sentence of a verb that must fail with this exit code."""
+        done = self.run(*arguments)
+        assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+        assert "Traceback" not in done.stderr
+        return done.stderr
+
+
+@pytest.fixture
+def cli(network: Cluster) -> Cli:
+    return Cli(str(network.devnet.node(1).socket))
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[str]:
+    paths = []
+    for number, tile in enumerate(photos.tiles()[:3]):
+        path = tmp_path / f"tile{number}.ppm"
+        path.write_bytes(tile)
+        paths.append(str(path))
+    return paths
+
+
+def inputs(paths: Sequence[str]) -> list[str]:
+    return [part for path in paths for part in ("--input", path)]
+
+
+def test_a_job_from_handing_in_to_its_story(cli: Cli, pictures: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "thumbnails.bin"
+    done = cli.run(
+        "task", "submit", "frames", *inputs(pictures), "--shards", "3", "--wait-settled", "-o", str(out)
+    )
+    assert done.returncode == 0, done.stderr
+    assert out.read_bytes().startswith(b"P6\n")
+
+    (job,) = cli.ok("task", "list")
+    assert (job["state"], job["shards_settled"]) == ("settled", 3)
+    shown = cli.ok("task", "show", job["id"][:10])
+    units = [unit for task in shown["tasks"] for unit in task["units"]]
+    assert {unit["phase"] for unit in units} == {"paid"}
+    assert all(0 < unit["negotiation"] < 30 for unit in units)
+
+    story = cli.run("task", "explain", job["id"][:10]).stdout
+    for words in ("request published", "acknowledged", "PAID", "price part"):
+        assert words.lower() in story.lower(), words
+    assert cli.ok("task", "list", "--stuck") == []
+
+    again = tmp_path / "again.bin"
+    assert cli.run("task", "result", job["id"][:10], "-o", str(again)).returncode == 0
+    assert again.read_bytes() == out.read_bytes()
+
+
+def test_a_search_prints_its_nonce(cli: Cli) -> None:
+    done = cli.run("task", "submit", "pow", "--bits", "12", "--range", "50000", "--wait")
+    assert done.returncode == 0, done.stderr
+    assert "done" in done.stdout
+
+
+def test_looking_around(cli: Cli, network: Cluster) -> None:
+    status = cli.ok("status")
+    assert status["ready"]
+    assert status["peers"] == 4
+    assert {service["ok"] for service in status["services"]} == {True}
+    assert len(cli.ok("peers", "list")) == 4
+    assert cli.ok("id")["address"] == network.devnet.node(1).address
+    assert cli.ok("rep", "show", network.devnet.node(2).address)["score"] <= 1_000_000
+    assert cli.ok("audit")["holds"]
+    assert {"frames", "csvstats"} <= {program["name"] for program in cli.ok("program", "list")}
+    assert any(row["key"] == "policy.bid_window" for row in cli.ok("settings", "list"))
+    assert cli.run("logs").stdout
+    assert cli.run("version").returncode == 0
+
+
+def test_money_goes_in_and_comes_out_after_unbonding(cli: Cli, network: Cluster) -> None:
+    before = cli.ok("wallet", "balance")
+    cli.ok("wallet", "fund", "1 ether")
+    funded = cli.ok("wallet", "balance")
+    assert int(funded["account"]["free"]) == int(before["account"]["free"]) + ETHER
+
+    cli.ok("wallet", "exit", "2 ether")
+    assert "not before" in cli.fails(5, "wallet", "withdraw")
+    anvil.rpc(network.devnet.rpc, "evm_increaseTime", 601)
+    anvil.rpc(network.devnet.rpc, "evm_mine")
+    cli.ok("wallet", "withdraw")
+    after = cli.ok("wallet", "balance")
+    assert int(after["account"]["free"]) == int(funded["account"]["free"]) - 2 * ETHER
+    assert after["account"]["exit_amount"] == "0"
+
+
+def test_paused_node_makes_no_bids_until_it_resumes(cli: Cli) -> None:
+    cli.ok("pause")
+    assert cli.ok("status")["paused"]
+    cli.ok("resume")
+    assert not cli.ok("status")["paused"]
+
+
+# ── what goes wrong ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_wrong_arguments(cli: Cli, pictures: list[str]) -> None:
+    assert "no-such" in cli.fails(2, "task", "submit", "no-such-program", "--input", pictures[0])
+    assert "nowhere" in cli.fails(2, "task", "submit", "frames", "--input", "/nowhere/at-all.ppm")
+    assert "monkeys" in cli.fails(2, "wallet", "fund", "12 monkeys")
+    cli.fails(2, "task", "submit", "frames", *inputs(pictures), "--shards", "9")
+
+
+def test_a_program_that_is_not_wasm(cli: Cli, tmp_path: Path, pictures: list[str]) -> None:
+    script = tmp_path / "run.wasm"
+    script.write_text("#!/bin/sh\n")
+    assert "not a WebAssembly" in cli.fails(2, "task", "submit", str(script), "--input", pictures[0])
+
+
+def test_more_than_the_balance(cli: Cli, pictures: list[str]) -> None:
+    words = cli.fails(5, "task", "submit", "frames", *inputs(pictures), "--max-price", "50 ether")
+    assert "fund" in words or "price" in words
+
+
+def test_unknown_and_dead(cli: Cli, tmp_path: Path) -> None:
+    cli.fails(1, "task", "show", "ffffffffffff")
+    gone = Cli(str(tmp_path / "nobody.sock"))
+    assert "no daemon answers" in gone.fails(3, "status")
+
+
+def test_second_daemon_on_the_same_data_is_refused(network: Cluster) -> None:
+    directory = network.devnet.node(2).data_dir
+    done = subprocess.run(
+        [sys.executable, "-m", "blockedge_node.daemon", "run", "--data-dir", str(directory)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert str(network.devnet.node(2).process.pid) in done.stderr
