@@ -44,6 +44,7 @@ NOWHERE: Final = (
 RECORD_MAX: Final = 2048  # bytes of a signed record
 RECORDS_PER_ANSWER: Final = 32
 BACK_AFTER: Final = 1.5  # seconds the peer with the higher id waits, so that two that meet do not both dial
+STEADY: Final = 5.0  # seconds a connection must stand before its peer is dialled without delay again
 UNBAN_EVERY: Final = 1.0  # seconds
 
 
@@ -114,23 +115,27 @@ class Peers:
             self._nursery.start_soon(self._keep_connected, entry)
 
     async def _keep_connected(self, entry: Known) -> None:
-        delay, last = self.settings.redial_base, False
+        base, delay, last = self.settings.redial_base, self.settings.redial_base, False
+        up: float | None = None  # since when the connection stands
         try:
             if not entry.configured and self.me.to_bytes() > entry.peer.to_bytes():
                 await trio.sleep(BACK_AFTER)
             while not last:
                 if self.is_connected(entry.peer):
-                    delay, entry.failures = self.settings.redial_base, 0
-                    await trio.sleep(self.settings.redial_base * random.uniform(0.8, 1.2))
-                elif self.is_banned(entry.peer) or not (entry.configured or self._wants_more()):
-                    await trio.sleep(self.settings.redial_base)
-                else:
-                    if await self._dial(entry):
-                        continue
+                    up = up or trio.current_time()
+                    if trio.current_time() - up >= STEADY:  # not: accepted and dropped at once, as by a ban
+                        delay, entry.failures = base, 0
+                    await trio.sleep(base * random.uniform(0.8, 1.2))
+                    continue
+                up = None
+                if self.is_banned(entry.peer) or not (entry.configured or self._wants_more()):
+                    await trio.sleep(base)
+                    continue
+                if not await self._dial(entry):
                     entry.failures += 1
                     last = not entry.configured and entry.failures >= self.settings.forget_after
-                    await trio.sleep(delay * random.uniform(0.8, 1.2))
-                    delay = min(self.settings.redial_cap, delay * 2)
+                await trio.sleep(delay * random.uniform(0.8, 1.2))
+                delay = min(self.settings.redial_cap, delay * 2)
         finally:
             self._kept.discard(entry.peer)
         self.known.pop(entry.peer, None)

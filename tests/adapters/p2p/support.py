@@ -40,15 +40,15 @@ from blockedge_node.wire.eip712 import LocalSigner
 LOOPBACK = Multiaddr("/ip4/127.0.0.1/tcp/0")
 DOMAIN = Domain(31337, Address(b"\xbe" * 20))
 NOW = 1_800_000_000  # the tests' chain time
-PATIENCE = 20.0  # seconds until a test that waits in vain says so
+PATIENCE = 40.0  # seconds until a test that waits in vain says so
 RICH = Standing(account=Account(free=10**20))
 QUICK = Settings(
     redial_base=0.1,
     redial_cap=0.5,
     card_gap=0.2,
     exchange_every=1.0,
-    answer_timeout=5.0,
-    publish_wait=5.0,
+    answer_timeout=10.0,
+    publish_wait=10.0,
     per_signer=Rate(burst=200, refill=1),
 )
 

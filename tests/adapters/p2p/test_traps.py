@@ -125,7 +125,10 @@ async def test_garbage_below_the_streams_costs_the_sender_its_connection_only(tm
                 await still_talks(hub, friend)
 
 
-async def test_a_peer_that_ignores_the_window_does_not_fill_our_memory(tmp_path: Path) -> None:
+async def test_a_peer_that_ignores_the_window_does_not_fill_our_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patches, "BUFFER_MAX", 2 * 1024 * 1024)
     async with network(tmp_path, "hub", "friend") as (hub, friend), stranger(hub) as host:
         stream = await host.new_stream(hub.id, [TProtocol(AWARD)])
         connection = stream.muxed_conn
@@ -302,7 +305,7 @@ async def test_a_ban_stops_messages_and_connections_until_it_ends(tmp_path: Path
         assert all(e.request != request for e in hub.of(RequestHeard))
         (row,) = [r for r in hub.p2p.rows() if r.peer == str(bad.id)]
         assert row.banned_for is not None
-        await until(lambda: hub.meshed(bad), "the end of the ban")
+        await until(lambda: not hub.p2p.peers.is_banned(bad.id) and hub.meshed(bad), "the end of the ban")
         await still_talks(hub, bad)
 
 
