@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+import trio
 
 from blockedge_node.chain.deploy import Deployment, deploy
 from blockedge_node.chain.rpc import Rpc
@@ -116,8 +117,6 @@ def session_anvil() -> Iterator[Anvil]:
 @pytest.fixture(scope="session")
 def deployed(session_anvil: Anvil) -> Deployment:
     """BlockEdge with PARAMS, and ether for everybody; done once."""
-    import trio
-
     for key in (DEPLOYER, REQUESTER, WORKER, DETECTOR):
         session_anvil.give(key.address)
     session_anvil.rpc("evm_setAutomine", True)

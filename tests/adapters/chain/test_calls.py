@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
@@ -20,6 +21,7 @@ from blockedge_node.core.unit import Phase, UnitView
 
 from .conftest import DETECTOR, REQUESTER, WORKER
 from .scene import DATA, Story
+from .test_book import terms
 
 ABI = json.loads(files("blockedge_node.chain").joinpath("abi", "BlockEdge.json").read_text())["abi"]
 WEB3 = Web3().eth.contract(abi=ABI)
@@ -32,8 +34,6 @@ def story(shard: int = 0) -> Story:
 
 
 def view_of(told: Story) -> UnitView:
-    from .test_book import terms
-
     return UnitView(
         unit=told.unit,
         phase=Phase.REVEALED,
@@ -93,8 +93,6 @@ def test_a_judged_report_carries_its_proof_and_a_court_one_none() -> None:
     assert args["proof"]["data"] == DATA
     assert args["proof"]["evidence"] == b"evidence"
     assert args["proof"]["request"]["inputRoot"] == told.signed.request.input_root
-    from dataclasses import replace
-
     court = replace(view, terms=replace(view.terms, kind=2))
     _, args = decoded([told.reveal_report(court, DETECTOR, 1)])
     assert args["proof"]["data"] == b""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import pytest
+import trio
 
 from blockedge_node.chain.deploy import Deployment
+from blockedge_node.core.actions import CloseReports
 from blockedge_node.core.hashing import Domain
 from blockedge_node.core.unit import Head, Phase
+from blockedge_node.errors import ChainError, Rejected
 
 from .conftest import DETECTOR, ETHER, PARAMS, REQUESTER, WORKER, Anvil
-from .scene import Node, Story, mined, running
+from .scene import Node, Story, eventually, in_pool, mined, running
 
 pytestmark = pytest.mark.anvil
 
@@ -95,8 +98,6 @@ async def test_a_wrong_result_is_reported_in_two_stages_and_slashed(
         assert view.slashed == 20 * ETHER
         assert not view.reports[0].closed
 
-        from blockedge_node.core.actions import CloseReports
-
         closing = CloseReports(unit=story.unit, target=view.on_chain, indexes=(1,))
         await mined(anvil, detector.chain.send(closing))
         await detector.sees(story.unit, lambda v: v is not None and v.reports[0].closed)
@@ -140,10 +141,6 @@ async def test_a_call_waits_for_its_window(anvil: Anvil, deployed: Deployment) -
         await mined(anvil, requester.chain.send(story.register()))
         view = await requester.sees(story.unit, lambda v: v is not None)
 
-        import trio
-
-        from .scene import eventually, in_pool
-
         async with trio.open_nursery() as nursery:
             nursery.start_soon(requester.chain.send, story.time_out(view))
             waiting = await eventually(lambda: [w for _, w in requester.chain.status().sender.waiting if w])
@@ -156,8 +153,6 @@ async def test_a_call_waits_for_its_window(anvil: Anvil, deployed: Deployment) -
 
 
 async def test_wallet_verbs_give_the_contracts_reason(anvil: Anvil, deployed: Deployment) -> None:
-    from blockedge_node.errors import ChainError, Rejected
-
     async with running(anvil, deployed, WORKER) as worker:
         with pytest.raises(Rejected, match="NotExiting"):
             await worker.chain.withdraw()

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from blockedge_node.chain import rpc as rpc_module
+from blockedge_node.chain.abi_codec import contract
 from blockedge_node.chain.blocks import Block, block_at, receipt_of
 from blockedge_node.chain.deploy import Deployment
 from blockedge_node.chain.rpc import Ask, Rpc, RpcRefused, octets, quantity
@@ -132,8 +133,6 @@ async def test_silence_ends_with_the_timeout(anvil: Anvil, connect: Connect) -> 
 async def test_a_refusal_keeps_its_code_and_data(
     anvil: Anvil, deployed: Deployment, connect: Connect
 ) -> None:
-    from blockedge_node.chain.abi_codec import contract
-
     call = {
         "to": "0x" + deployed.block_edge.hex(),
         "data": "0x" + contract("BlockEdge").call("withdraw").hex(),
