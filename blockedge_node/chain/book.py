@@ -117,6 +117,16 @@ class UnitBook:
                 del self._units[unit]
         self._requests = {t: r for t, r in self._requests.items() if r[0] <= block}
 
+    def whole_cut(self, block: int) -> int:
+        """The highest block ≤ `block` above which everything can be dropped and read again: no unit that is
+        forgotten by that has logs below. (Within HORIZON of the head `block` itself is one.)
+        """
+        while True:
+            torn = [e.awarded for e in self._units.values() if e.awarded <= block < e.versions[0][0]]
+            if not torn:
+                return block
+            block = min(torn) - 1
+
     def retire(self, head: int, keep: Collection[UnitId] = ()) -> None:
         """Forget what no reorg can bring back: closed units (but those in `keep`) and older versions."""
         safe = head - HORIZON

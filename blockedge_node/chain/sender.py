@@ -150,6 +150,7 @@ class Sender:
         async with self._busy:
             reorged = self._reorgs != self._watcher.logs.reorgs
             if self._nonces.synced and not (self._nonces.open or self._waiting or reorged):
+                self._trouble, self._gas_short = "", False
                 return  # an idle node asks nothing
             try:
                 for job in await self._nonces.look_after(head):
@@ -248,8 +249,11 @@ class Sender:
             gas=min(sum(map(gas_limit_of, batch)), head.gas_limit),
         )
         need = self._nonces.owed + payload.gas * fee.cap + payload.value
-        paid = [self._pays(job, need) for job in batch]  # all of them learn what is missing
-        if not all(paid):
+        if self._balance < need and len(batch) > 1:  # then as many of them as there is money for
+            for job in batch:
+                await self._sign_and_send([job], fee, head)
+            return
+        if not self._pays(first, need):
             return
         for job in batch:
             job.waits_for = ""

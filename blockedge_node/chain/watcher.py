@@ -168,7 +168,7 @@ class Watcher:
                 return
             first = min(self._suspects.values())
             log.warning("views differ from slots", units=len(self._suspects), reading_again_from=first)
-            self.logs.drop_above(min(first, target.number) - 1)
+            self.logs.drop_above(self.book.whole_cut(min(first, target.number) - 1))
         raise self.logs.disbelieve("gave events that do not make the contract's slots")
 
     async def _read_and_compare(self, target: Block) -> bool:

@@ -164,6 +164,23 @@ def test_an_open_unit_is_never_forgotten_but_its_old_versions_are() -> None:
     assert book.get(terms(0).unit) is None
 
 
+def test_reading_again_from_the_middle_tears_no_unit() -> None:
+    book, early, late = UnitBook(), life(0), life(1)
+    fill(book, early[:2])  # awarded in block 2 …
+    book.apply(early[2], 500, 500)  # … and committed long after
+    book.retire(900)  # its version of block 2 is gone
+    fill(book, late[:2], first_block=699)
+    assert book.first_block(terms(1).unit) == 700
+    cut = book.whole_cut(699)
+    assert cut == 699  # the early unit's version of block 500 is kept
+    assert (
+        book.whole_cut(450) == 1
+    )  # but below 500 it would be lost, with its award in block 2 not read again
+    book.drop_above(cut)
+    assert book.get(terms(0).unit) is not None
+    assert book.get(terms(1).unit) is None
+
+
 def test_records_of_unknown_units_change_nothing() -> None:
     book = UnitBook()
     fill(book, life(0)[2:])  # the scan began after the award
