@@ -117,6 +117,7 @@ contract SettleTest is Fixture {
         _closeReport(job, 1);
 
         uint256 deposit = job.terms.deposit;
+        assertTrue(_state(job).docket, "the docket stays marked");
         assertEq(_free(requester), FUNDS + deposit / 2, "requester: price and fee back, and half");
         assertEq(_free(detector), FUNDS + deposit * 20 / 100, "detector: bond back, and a fifth");
         assertEq(_free(worker), FUNDS - deposit, "worker: nothing");
