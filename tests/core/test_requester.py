@@ -341,3 +341,11 @@ def test_a_restart_says_the_request_again() -> None:
     assert story.wanted(PublishRequest).copy == 4
     assert story.restarts().wanted(PublishRequest).copy == 0
     story.gets(bid_heard(BOBS)).gets(FIRST).then_wants(SendAward)
+
+
+def test_a_delivery_that_can_have_no_receipt_keeps_no_machine_alive() -> None:
+    """Found by tests/sim under loss: bob's stream waited for a Receipt when his award died, unregistered."""
+    story = acknowledged().gets(DELIVERY).then_lives()
+    story.at(placed(story).register_by - START + 1)  # bob's award is dead, carol's begins
+    story.at(placed(story).register_by - START + 1).then_tells("shard.failed.no_more_bids")
+    story.then_is_over()

@@ -1,6 +1,6 @@
 """Dishonest nodes: the devnet's own cheats, and some that only pay off where nobody looks closely.
 
-    Scenario(…).cheats("dave", fabricate(kind=1))
+For `Scenario.cheats`: fabricate(kind=1) makes the performer of a node that does so with kind 1 alone.
 """
 
 from __future__ import annotations

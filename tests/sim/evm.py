@@ -182,6 +182,7 @@ class SimChain:
         tx.hash = keccak256(tx.sender + tx.key.encode() + block.head.hash)
         block.txs.append(tx)
         refused, logs = self._call(tx.sender, tx.data, tx.value)
+        assert self._evm.result is not None
         tx.gas = self._evm.result.gas_used
         if refused is not None:
             return
@@ -224,6 +225,7 @@ class SimChain:
         except RuntimeError as error:  # how pyrevm says that the EVM reverted or halted
             found = FAILED.search(str(error))
             return bytes.fromhex(found[1]) if found else b"", []
+        assert self._evm.result is not None
         return None, [log.data for log in self._evm.result.logs]
 
     # ── views of the head ────────────────────────────────────────────────────────────────────────────────
@@ -241,6 +243,15 @@ class SimChain:
                 reputation=Reputation(**_named(Reputation, reputation)),
             )
         return self._standings[who]
+
+    def moved(self, since: int) -> set[Address]:
+        """Whose balance may have changed in blocks after `since`."""
+        records = (r for block in self.blocks[since + 1 :] for r in block.records)
+        units = {record.unit for record in records if hasattr(record, "unit")}
+        found: set[Address] = set()
+        for view in filter(None, map(self.book.get, units)):
+            found |= {view.terms.requester, view.terms.worker, *(report.author for report in view.reports)}
+        return found
 
     def slots(self, units: Collection[UnitId]) -> dict[UnitId, Slot]:
         if not units:

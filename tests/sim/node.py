@@ -29,7 +29,8 @@ from blockedge_node.performer import Performer
 from blockedge_node.wire.eip712 import LocalSigner, address_of
 from tests.sim.evm import PARAMS, SimChain
 from tests.sim.machine import Disk, SimContent, SimExecutor
-from tests.sim.network import Net, Port
+from tests.sim.network import Net
+from tests.sim.port import Port
 from tests.sim.wallet import Wallet
 
 POLICY = Policy(

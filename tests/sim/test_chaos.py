@@ -16,7 +16,8 @@ from tests.sim import cheats
 from tests.sim.evm import Weather
 from tests.sim.jobs import pow_job, wasm_job
 from tests.sim.network import Faults
-from tests.sim.world import CAST, Played, Scenario
+from tests.sim.played import Played
+from tests.sim.world import CAST, Scenario
 
 CI_SEEDS = "0:12"
 

@@ -10,7 +10,8 @@ import pytest
 from blockedge_node.core.unit import Phase, UnitView
 from tests.sim import cheats
 from tests.sim.jobs import Asked, pow_job, wasm_job
-from tests.sim.world import Played, Scenario
+from tests.sim.played import Played
+from tests.sim.world import Scenario
 
 CHEAP = 10**12  # wei of dave's price floor
 

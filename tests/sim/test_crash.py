@@ -17,7 +17,8 @@ from blockedge_node.core.unit import Phase
 from tests.sim import cheats
 from tests.sim.jobs import pow_job, wasm_job
 from tests.sim.machine import CrashPoint
-from tests.sim.world import Played, Scenario
+from tests.sim.played import Played
+from tests.sim.world import Scenario
 
 Play = Callable[[int], Scenario]
 AT_ONCE, SOON = 0.0, 3.0  # seconds until the restart; dev windows forgive about 5
@@ -68,7 +69,7 @@ def check(played: Played) -> None:
 def test_a_node_killed_at_any_commit_loses_nothing(
     scenario: Play, victim: str, ends: Phase, down: float
 ) -> None:
-    dry: Played = scenario(seed=21).play()
+    dry: Played = scenario(21).play()
     check(dry)
     assert set(dry.phases()) == {ends}
     points = [
@@ -77,7 +78,7 @@ def test_a_node_killed_at_any_commit_loses_nothing(
         for written in (False, True)
     ]
     for point in points:
-        played = scenario(seed=21).crashes(victim, point).play()
+        played = scenario(21).crashes(victim, point).play()
         assert played.nodes[victim].lives == 2, f"{point} was never reached"
         check(played)
         assert set(played.phases()) <= {ends}, f"{point}: {played.phases()}"

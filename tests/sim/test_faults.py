@@ -9,7 +9,8 @@ from blockedge_node.core.unit import Phase
 from tests.sim.evm import Weather
 from tests.sim.jobs import pow_job, wasm_job
 from tests.sim.network import Faults
-from tests.sim.world import Played, Scenario
+from tests.sim.played import Played
+from tests.sim.world import Scenario
 
 LOSSY = Faults(loss=0.3, duplicate=0.3, delay=(0.01, 2.0))
 HOSTILE = Faults(tamper=0.1, duplicate=0.2, delay=(0.01, 0.2))

@@ -6,7 +6,8 @@ from blockedge_node.core.jobs import JobState
 from blockedge_node.core.unit import Phase
 from tests.sim.jobs import pow_job, wasm_job
 from tests.sim.machine import CrashPoint
-from tests.sim.world import Played, Scenario
+from tests.sim.played import Played
+from tests.sim.world import Scenario
 
 
 def play(seed: int) -> Played:

@@ -71,9 +71,16 @@ def test_a_journal_that_returns_too_early_is_noticed(
 
 def test_a_book_that_does_not_go_back_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(UnitBook, "drop_above", lambda self, block: None)
-    with pytest.raises(AssertionError, match="slots|an end that did not last"):
-        for seed in range(5):
-            test_faults.two_jobs(seed, weather=test_faults.RESTLESS)
+    complaints = [complaint_of_reorgs(seed) for seed in range(5)]
+    assert any(complaint.startswith(("views differ", "invariant 4")) for complaint in complaints)
+
+
+def complaint_of_reorgs(seed: int) -> str:
+    try:
+        test_faults.two_jobs(seed, weather=test_faults.RESTLESS)
+    except AssertionError as error:
+        return str(error)
+    return ""
 
 
 def _with(method: Callable[[Disk], None], then: Callable[[Disk], Any]) -> Callable[[Disk], None]:

@@ -40,6 +40,7 @@ class Wallet:
         self._chain, self._me, self._signed, self._told = chain, me, signed, told
         self._chance, self._lost = chance, lost
         self._standings = Standings(self._read)
+        self._seen = chain.head.number
 
     async def send(self, call: ChainAction) -> CallMined:
         data, key = encode([call]), key_of(call)
@@ -60,7 +61,10 @@ class Wallet:
             await self._chain.next_block(head.hash)
 
     def look_after(self) -> None:
-        """Every head: what no block holds goes out again."""
+        """Every head: what no block holds goes out again; balances that moved are asked for again."""
+        for who in self._chain.moved(since=self._seen):
+            self._standings.moved(who)
+        self._seen = self._chain.head.number
         for tx in self._signed:
             if tx.block is None:
                 self._broadcast(tx)
