@@ -59,6 +59,7 @@ log = structlog.get_logger("daemon")
 KEEP_DAYS = 30  # of retired machines, notes and costs
 KEEP_BLOBS = 7 * 86_400.0  # seconds since a blob was last used; pinned ones stay
 HOUSEKEEPING = 3_600.0  # seconds
+GAS_LOOK = 5.0  # seconds between looks at whether the account can pay for its transactions
 CHAIN_PATIENCE = 30.0  # seconds at start in which an RPC endpoint may come up
 
 MakePerformer = Callable[..., Performer]
@@ -164,6 +165,7 @@ async def run(config: Config, ring: logs.LogRing, make_performer: MakePerformer 
                 await services.start(p2p.run)
                 await services.start(_serve_api, config, backend)
                 services.start_soon(_housekeeping, journal, blobs)
+                services.start_soon(_watch_gas, chain, engine)
                 services.start_soon(_watchdog)
                 notify("READY=1")
                 log.info("ready", address=chain.address, seconds=round(trio.current_time() - began, 2))
@@ -252,6 +254,17 @@ async def _test_executor(pool: Pool, engine: Engine) -> None:
     if warning is not None:
         log.error("executor is not fit for work: this node makes no bids", error=warning, code="BE-EXEC-01")
         engine.set_policy(replace(engine.policy, paused=True))
+
+
+async def _watch_gas(chain: ChainAdapter, engine: Engine) -> None:
+    """A promise needs its transactions: without ether for them, no new bid is made."""
+    while True:
+        short = chain.status().sender.gas_short
+        if short != engine.policy.gas_short:
+            engine.set_policy(replace(engine.policy, gas_short=short))
+            if short:
+                log.error("too little ether for gas: no new bids until there is more", code="BE-CHAIN-03")
+        await trio.sleep(GAS_LOOK)
 
 
 async def _housekeeping(journal: Journal, blobs: Blobs) -> None:

@@ -145,6 +145,7 @@ def _why_not(request: Request, requester: Standing, world: World) -> NoBid | Non
     words = flaw(request, params)
     rules = (
         (policy.paused or not policy.worker, "paused", "this node makes no new bids"),
+        (policy.gas_short, "gas", "the account has too little ether for its transactions"),
         (is_stale(world), "stale_head", f"the newest block is {world.head_age:.0f} s old"),
         (words is not None, "request", words or ""),
         (request.kind not in policy.kinds, "kind", f"kind {request.kind} is switched off here"),
