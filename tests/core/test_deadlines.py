@@ -14,30 +14,8 @@ from blockedge_node.core.ids import Address, Hash, Root, TaskId
 from blockedge_node.core.params import Params
 from blockedge_node.core.task import Request
 from blockedge_node.core.unit import Phase, ReportView, Terms, UnitView
+from tests.core.builders import DEV
 
-DEV = Params(
-    fee_bps=100,
-    spot_bps_min=1000,
-    seat=10**16,
-    grace=5,
-    secret=6,
-    reveal=10,
-    challenge=5,
-    report=5,
-    max_award=120,
-    ref_fuel=10**9,
-    vwin_base=4,
-    vwin_max=60,
-    ticket_age=10,
-    unbond=600,
-    defend=10,
-    jcommit=5,
-    jreveal=5,
-    appeal=10,
-    da_window=10,
-    fee_unit=10**15,
-    bid_blocks=1,
-)
 PROD = replace(
     DEV,
     seat=10**18,

@@ -11,34 +11,11 @@ from hypothesis import strategies as st
 
 from blockedge_node.core import selection
 from blockedge_node.core.ids import Address, Root, TaskId
-from blockedge_node.core.params import Params
 from blockedge_node.core.selection import Reason, flaw, why_ineligible
 from blockedge_node.core.task import Bid, Mode, Request
+from tests.core.builders import DEV
 
 SEAT = 10**16
-DEV = Params(
-    fee_bps=100,
-    spot_bps_min=1000,
-    seat=SEAT,
-    grace=5,
-    secret=6,
-    reveal=10,
-    challenge=5,
-    report=5,
-    max_award=120,
-    ref_fuel=10**9,
-    vwin_base=4,
-    vwin_max=60,
-    ticket_age=10,
-    unbond=600,
-    defend=10,
-    jcommit=5,
-    jreveal=5,
-    appeal=10,
-    da_window=10,
-    fee_unit=10**15,
-    bid_blocks=1,
-)
 REQUEST = Request(
     requester=Address(b"\x01" * 20),
     nonce=1,

@@ -1,0 +1,155 @@
+"""Jobs: handing in, looking, cancelling, and the result on its way out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+import trio
+
+from blockedge_node.api import models
+from blockedge_node.api.backend import NotFound, Output
+from blockedge_node.backend.parts import SHOWN, Parts
+from blockedge_node.core import merkle
+from blockedge_node.core.events import Job, JobCancelled, JobSubmitted
+from blockedge_node.core.ids import ZERO_HASH, Hash, Root
+from blockedge_node.core.job import describe
+from blockedge_node.core.jobs import JobRun, request_of
+from blockedge_node.core.node import job_key
+from blockedge_node.core.policy import free_for
+from blockedge_node.core.selection import flaw
+from blockedge_node.core.task import Kind, Mode
+from blockedge_node.core.terms import cost
+from blockedge_node.core.world import World
+from blockedge_node.errors import ChainError, Rejected
+from blockedge_node.wire.manifest import Manifest
+
+CHUNK: Final = 64 * 1024  # bytes read from a stored output at a time
+MERGE_WALL: Final = 300.0  # seconds for merging outputs by program
+
+
+class WorkPart(Parts):
+    async def submit_job(self, job_id: bytes, spec: models.JobSpec) -> tuple[models.Job, bool]:
+        if await self.machine(job_key(job_id)) is not None:
+            return await self.job(job_id), False
+        world = self.ready()
+        if not world.policy.requester:
+            raise Rejected("not-requester", "this node does not request work: add it to node.roles")
+        inputs = tuple(Root(root) for root in spec.inputs)
+        for root in {*inputs, *([Root(spec.program)] if spec.program else [])}:
+            if not self.blobs.has(root):
+                raise NotFound(f"no blob has the root 0x{root.hex()}; upload it first")
+        if spec.kind == "wasm":
+            await self.keep(b"".join(inputs))  # the list that inputRoot names, for workers to fetch
+        job = Job(
+            id=Hash(job_id),
+            nonce=time.time_ns() // 1000,
+            kind=Kind.WASM if spec.kind == "wasm" else Kind.POW,
+            mode=Mode.NO_DEMAND if spec.no_demand else 0,
+            program=Root(spec.program or ZERO_HASH),
+            inputs=inputs,
+            shards=spec.shards,
+            fuel=spec.fuel,
+            max_price=spec.max_price,
+            min_deposit=spec.min_deposit,
+            max_delay=spec.max_delay,
+            rep_min=spec.rep_min,
+            rep_max=spec.rep_max,
+            w_price=spec.weights.price,
+            w_delay=spec.weights.delay,
+            w_rep=spec.weights.rep,
+            lifetime=spec.lifetime,
+            merge=spec.merge,
+            label=spec.label,
+        )
+        self._check_affordable(job, world)
+        await self.engine.submit(JobSubmitted(job=job))
+        return await self.job(job_id), True
+
+    def _check_affordable(self, job: Job, world: World) -> None:
+        """Raises ChainError or Rejected, before anything is asked of anybody."""
+        request = request_of(job, 0, world)
+        words = flaw(request, world.params)
+        if words:
+            raise Rejected("bad-request", f"nobody could register bids for this job: {words}")
+        needed = job.shards * cost(request, job.max_price, world.params)
+        free = free_for(world, request.expiry)
+        if needed > free:
+            raise ChainError(
+                f"the job may cost {needed} wei ({job.shards} x price and fee), and {max(free, 0)} wei of the "
+                "balance are free: lower --max-price or the shards, or `blockedge wallet fund` more"
+            )
+
+    async def jobs(self, *, stuck: bool) -> Sequence[models.Job]:
+        found = []
+        for run in await self.all_of("job:", JobRun):
+            job = await self.job_model(run)
+            if not stuck or job.stuck:
+                found.append(job.model_copy(update={"tasks": ()}))
+        return sorted(found, key=lambda job: job.created, reverse=True)[:SHOWN]
+
+    async def job(self, job_id: bytes) -> models.Job:
+        return await self.job_model(await self.job_run(job_id))
+
+    async def cancel_job(self, job_id: bytes) -> models.Job:
+        await self.job_run(job_id)
+        await self.engine.submit(JobCancelled(job=Hash(job_id)))
+        return await self.job(job_id)
+
+    async def result(self, job_id: bytes, shard: int | None) -> Output:
+        run = await self.job_run(job_id)
+        if shard is not None:
+            if not 0 <= shard < len(run.outputs):
+                raise NotFound(f"shard {shard} is not one of 0 to {len(run.outputs) - 1}")
+            return self._stored(self._output_root(run, shard))
+        roots = [self._output_root(run, i) for i in range(len(run.outputs))]
+        if run.job.kind == Kind.POW:
+            hits = [root for root in roots if self.blobs.size(root)]
+            return self._stored(*hits[:1])
+        if run.job.merge == "concat":
+            return self._stored(*roots)
+        return await self._merged(run, roots)
+
+    def _output_root(self, run: JobRun, shard: int) -> Root:
+        output = run.outputs[shard]
+        if output is None:
+            raise Rejected("not-ready", f"shard {shard} has no result yet; `blockedge task show` tells more")
+        if output.result.output_root == Root(ZERO_HASH):
+            raise Rejected("failed", f"shard {shard} {describe(output.result.exit)}: it has no output")
+        if not self.blobs.has(output.result.output_root):
+            raise NotFound(f"the output of shard {shard} is not stored any more")
+        return output.result.output_root
+
+    async def _merged(self, run: JobRun, roots: Sequence[Root]) -> Output:
+        raw = self.blobs.get(run.job.program)
+        if raw is None:
+            raise NotFound("the job's program is not stored any more")
+        manifest = Manifest.decode(raw)
+        outputs = [self.blobs.get(root) or b"" for root in roots]
+        merged = replace(manifest, merge=run.job.merge).merged(outputs)
+        if merged is None:
+            wasm = self.blobs.get(manifest.wasm) or b""
+            files = {path: self.blobs.get(root) or b"" for path, root in manifest.files.items()}
+            outcome = await self.pool.run(
+                manifest.merge_job(outputs, wasm=wasm, files=files), wall=MERGE_WALL
+            )
+            if outcome.result.exit:
+                raise Rejected("failed", f"merging {describe(outcome.result.exit)}")
+            merged = outcome.output
+        return self._stored(await self.keep(merged))
+
+    def _stored(self, *roots: Root) -> Output:
+        """Stored blobs one after the other, without holding them in memory."""
+
+        async def chunks() -> AsyncIterator[bytes]:
+            for root in roots:
+                first = 0
+                while part := await trio.to_thread.run_sync(
+                    self.blobs.chunks, root, first, CHUNK // merkle.CHUNK
+                ):
+                    yield part
+                    first += CHUNK // merkle.CHUNK
+
+        return Output(chunks=chunks(), size=sum(self.blobs.size(root) or 0 for root in roots))
