@@ -59,6 +59,10 @@ test-py: setup  ## the Python tests; narrow them with ARGS="tests/core -k worker
 check: setup  ## style, types, import rules, sizes, gas, generated files, docs; one of them: make check ONLY=types
 	@scripts/check.sh $(ONLY)
 
+.PHONY: audit
+audit: setup  ## static analysis of the contracts with slither, in an environment of its own
+	@scripts/slither.sh
+
 .PHONY: fmt
 fmt: setup  ## format Python and Solidity, fix what ruff can fix
 	@.venv/bin/ruff check --fix --quiet . || true
