@@ -327,6 +327,9 @@ def _act_reputation(
     winners = [next(b["worker"] for b in bids if b["outcome"] == "won") for bids in (first, second)]
     _demand(stage.name(winners[0]) == "n4", "the first request was not won by n4")
     _demand(winners[1] != winners[0], "n4 won again")
+    scores = {stage.name(bid["worker"]): bid["score"] for bid in second}
+    best = scores[stage.name(winners[1])]
+    _demand(scores.get("n4", 0) < best, "n4 lost for another reason than its score")
     return {"before": before, "after": after, "winners": [stage.name(w) for w in winners]}
 
 
