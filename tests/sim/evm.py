@@ -148,6 +148,7 @@ class SimChain:
         for _ in orphans[1:]:
             self._evm.commit()  # pyrevm counts its checkpoints, and has gone back over all of these at once
         self.book.drop_above(self.head.number)
+        self._standings.clear()
         self.reorgs += 1
         self._quiet_until = self.head.number + depth + QUIET
         for tx in (tx for orphan in orphans for tx in orphan.txs):
@@ -171,7 +172,8 @@ class SimChain:
         self.blocks.append(block)
         for tx in txs:
             self._execute(tx, block)
-        self._standings.clear()
+        if block.txs:  # else nothing moved; points decay by the week, and the next one is a day away
+            self._standings.clear()
         self.mined()
 
     def _enter(self, head: Head) -> None:

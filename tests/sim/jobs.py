@@ -35,9 +35,9 @@ class Asked:
         return self.job
 
 
-def pow_job(label: str = "search", *, shards: int = 1, size: int = 2000, **changes: Any) -> Asked:
-    """Kind 1: the smallest winning nonce of each range; about half of the ranges have several winners."""
-    search = Search(challenge=keccak256(label.encode()), target=(1 << 256) // (size // 2), range_size=size)
+def pow_job(label: str = "search", *, shards: int = 1, size: int = 20_000, **changes: Any) -> Asked:
+    """Kind 1: the smallest winning nonce of each range; one winner in 1000, so that several lie behind the first."""
+    search = Search(challenge=keccak256(label.encode()), target=(1 << 256) // 1000, range_size=size)
     data = search.encode()
     job = _job(
         label,

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import trio
@@ -25,6 +26,7 @@ from blockedge_node.core.node import MACHINES
 from blockedge_node.core.task import Result
 from blockedge_node.errors import Transient
 from blockedge_node.executor import pow
+from blockedge_node.executor.pow import FUEL_PER_NONCE, Search
 from blockedge_node.store.database import Database
 from blockedge_node.store.journal import MIGRATIONS, Journal
 from tests.sim.evm import Tx
@@ -156,14 +158,18 @@ async def check(job: WasmJob) -> str | None:
 
 
 class SimExecutor:
-    """ports.Executor: real proof-of-work search, the stand-in for programs, `slots` runs at a time."""
+    """ports.Executor: real proof-of-work search, the stand-in for programs, `slots` runs at a time.
 
-    def __init__(self, slots: int, seconds: Callable[[], float]) -> None:
+    A run takes a tenth to the whole of what its declared fuel takes at `speed` (fuel per second): an honest
+    operator's settings are true.
+    """
+
+    def __init__(self, slots: int, speed: int, chance: Random) -> None:
         self._slots = trio.CapacityLimiter(slots)
-        self._seconds = seconds  # how long each run takes
+        self._speed, self._chance = speed, chance
 
     async def run(self, job: WasmJob | PowJob, *, wall: float) -> Outcome:
-        await self._work(wall)
+        await self._work(job, wall)
         if isinstance(job, WasmJob):
             return compute(job)
         output = pow.solve(job.data, job.shard)
@@ -171,12 +177,13 @@ class SimExecutor:
         return Outcome(result=result, output=output)
 
     async def refute(self, job: PowJob, output: bytes, *, wall: float) -> bytes | None:
-        await self._work(wall)
+        await self._work(job, wall)
         return pow.refute(job.data, job.shard, output)
 
-    async def _work(self, wall: float) -> None:
+    async def _work(self, job: WasmJob | PowJob, wall: float) -> None:
+        fuel = job.fuel if isinstance(job, WasmJob) else FUEL_PER_NONCE * Search.decode(job.data).range_size
         async with self._slots:
-            seconds = self._seconds()
+            seconds = fuel / self._speed * self._chance.uniform(0.1, 1.0)
             await trio.sleep(min(seconds, wall))
             if seconds > wall:
                 raise Transient(f"the executor gave no result (timeout): {wall:g} s are over")

@@ -34,7 +34,11 @@ from tests.sim.port import Port
 from tests.sim.wallet import Wallet
 
 POLICY = Policy(
-    engines=frozenset({ENGINE}), block_time=1, delay_floor=10, bid_window=0.3, ack_timeout=5.0, bid_ttl=60
+    engines=frozenset({ENGINE}),
+    block_time=1,
+    delay_floor=10,
+    bid_ttl=60,
+    speed=5 * 10**7,  # slow: the jobs here declare little fuel, and shall take some seconds
 )
 Trace = Callable[[str, str], None]  # (who, what)
 
@@ -80,7 +84,6 @@ class SimNode:
     told: Callable[[ChainAction], None]  # each call that is signed: the audit
     policy: Policy = POLICY
     make_performer: Callable[..., Performer] = Performer
-    run_seconds: tuple[float, float] = (0.2, 2.0)
     head_lag: float = 0.2
     engine: RuledEngine | None = None  # None while down
     lives: int = 0
@@ -148,7 +151,7 @@ class SimNode:
             chain=wallet,
             network=port,
             content=SimContent(self.disk.blobs, port, self.policy.engines),
-            executor=SimExecutor(self.policy.slots, lambda: self.random.uniform(*self.run_seconds)),
+            executor=SimExecutor(self.policy.slots, self.policy.speed, self.random),
             domain=self.chain.domain,
         )
         engine = RuledEngine(

@@ -17,9 +17,10 @@ from tests.sim.evm import Weather
 from tests.sim.jobs import pow_job, wasm_job
 from tests.sim.network import Faults
 from tests.sim.played import Played
-from tests.sim.world import CAST, Scenario
+from tests.sim.world import BALANCE, CAST, Scenario
 
 CI_SEEDS = "0:12"
+TIGHT = 4 * 10**15  # wei: the deposits of a few units, and no more
 
 
 def chaos(seed: int) -> Scenario:
@@ -47,9 +48,18 @@ def chaos(seed: int) -> Scenario:
     for i in range(dice.randint(1, 4)):
         make, label = dice.choice([pow_job, wasm_job]), f"job {i} of {seed}"
         at = dice.uniform(0, 20)
-        scenario.asks(dice.choice(names), make(label, shards=dice.randint(1, 5)), at=at)
+        scenario.asks(
+            dice.choice(names), make(label, shards=dice.randint(1, 5), max_delay=dice.choice([60, 90])), at=at
+        )
     for name in names:
-        scenario.sets(name, slots=dice.randint(1, 2), verify_own_bps=dice.choice([0, 10_000]))
+        scenario.sets(
+            name,
+            slots=dice.randint(1, 2),
+            verify_own_bps=dice.choice([0, 10_000]),
+            delay_floor=dice.choice([10, 10, 10, 20, 61]),
+            price_floor=dice.choice([10**13, 10**13, 2 * 10**13]),
+        )
+        scenario.gives(name, dice.choice([BALANCE, BALANCE, TIGHT]))
     return scenario
 
 

@@ -43,6 +43,7 @@ class Story:
     policy: dict[str, Any] = field(default_factory=dict)
     make_performer: Callable[..., Performer] = Performer
     crashes: tuple[CrashPoint, ...] = ()
+    balance: int = BALANCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Scenario:
 
     seed: int
     nodes: int = 5
-    limit: float = 600.0  # virtual seconds
+    limit: float = 1000.0  # virtual seconds; a job that nobody bids for takes three times 200
     faults: Faults = Faults()
     weather: Weather = Weather()
     crash_rate: float = 0.0  # crashes a second, of some node, for up to `crash_down` seconds
@@ -79,6 +80,10 @@ class Scenario:
 
     def sets(self, name: str, **policy: Any) -> Self:
         return self._tell(name, policy={**self._story(name).policy, **policy})
+
+    def gives(self, name: str, balance: int) -> Self:
+        """What `name` has in the contract to begin with, in wei."""
+        return self._tell(name, balance=balance)
 
     def _story(self, name: str) -> Story:
         return self.stories.get(name, Story())
@@ -137,10 +142,10 @@ def _set_up(scenario: Scenario, directory: Path, nursery: trio.Nursery) -> Playe
             make_performer=story.make_performer,
         )
         played.nodes[name] = node
-        chain.fund(node.address, BALANCE)
+        chain.fund(node.address, story.balance)
         played.before[name] = chain.standing(node.address)
     names = {node.address: name for name, node in played.nodes.items()}
-    played.audit = Audit(chain, names, BALANCE * len(names))
+    played.audit = Audit(chain, names, chain.held)
     chain.mined = played.mined
     return played
 
