@@ -15,12 +15,11 @@ import os
 import secrets
 import stat
 from pathlib import Path
-from typing import Any, Literal
-
-from eth_account import Account
+from typing import Literal
 
 from blockedge_node.core.ids import Address
 from blockedge_node.errors import ConfigError
+from blockedge_node.store import keyfile
 from blockedge_node.wire.eip712 import address_of
 
 Strength = Literal["standard", "light"]
@@ -49,7 +48,7 @@ def import_payment_key(path: Path, key: bytes, password: str, strength: Strength
     if not password:
         raise ConfigError("the password of the payment key must not be empty")
     _refuse_existing(path)  # before scrypt, which takes its time
-    box: dict[str, Any] = Account.encrypt(key, password, kdf="scrypt", iterations=ITERATIONS[strength])
+    box = keyfile.encrypt(key, address, password, ITERATIONS[strength])
     _write_new(path, json.dumps(box, indent=1))
     return address
 
@@ -60,8 +59,8 @@ def payment_key(path: Path, password: str) -> bytes:
     """
     text = _read_private(path, "payment key")
     try:
-        return bytes(Account.decrypt(text, password))
-    except (ValueError, KeyError, TypeError, AttributeError, NotImplementedError) as error:
+        return keyfile.decrypt(json.loads(text), password)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{path} cannot be decrypted: wrong password, or not a keystore file") from error
 
 

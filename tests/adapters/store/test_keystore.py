@@ -37,9 +37,27 @@ def test_any_wallet_reads_it_and_we_read_any_wallets(path: Path) -> None:
     keystore.import_payment_key(path, KEY, "secret", "light")
     assert bytes(Account.decrypt(path.read_text(), "secret")) == KEY
     theirs = path.with_name("theirs.json")
-    theirs.write_text(json.dumps(Account.encrypt(KEY, "theirs", kdf="pbkdf2", iterations=1000)))
-    theirs.chmod(0o600)
-    assert keystore.payment_key(theirs, "theirs") == KEY
+    for kdf, iterations in (("pbkdf2", 1000), ("scrypt", 1 << 12)):
+        theirs.write_text(json.dumps(Account.encrypt(KEY, "theirs", kdf=kdf, iterations=iterations)))
+        theirs.chmod(0o600)
+        assert keystore.payment_key(theirs, "theirs") == KEY
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("kdf", "argon2"),
+        ("cipher", "aes-256-gcm"),
+        ("kdfparams", {"dklen": 0, "salt": "", "n": 2, "r": 1, "p": 1}),
+    ],
+)
+def test_keystore_of_another_kind_is_refused(path: Path, part: str, value: object) -> None:
+    keystore.import_payment_key(path, KEY, "secret", "light")
+    box = json.loads(path.read_text())
+    box["crypto"][part] = value
+    path.write_text(json.dumps(box))
+    with pytest.raises(ConfigError, match="not a keystore file"):
+        keystore.payment_key(path, "secret")
 
 
 def test_strength_is_what_was_asked_for(path: Path) -> None:
