@@ -87,8 +87,8 @@ def missing_paths(text: str) -> Iterator[str]:
 
 
 def missing_tests(text: str) -> Iterator[str]:
-    """Names like `invariant_03_…` and `i18_…` are tests, and stand in a test file."""
-    named = {span for span in CODE.findall(text) if re.fullmatch(r"(?:test_)?(?:invariant_|i)\d\d_\w+", span)}
+    """Names like `invariant_03_…`, `i18_…` and `testFuzz_…` are tests, and stand in a test file."""
+    named = {span for span in CODE.findall(text) if re.fullmatch(r"(?:test\w*?_|invariant_|i\d\d_)\w+", span)}
     if named:
         files = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "contracts" / "test").rglob("*.sol")]
         existing = {word for file in files for word in re.findall(r"\w+", file.read_text())}
