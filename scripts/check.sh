@@ -4,7 +4,7 @@
 #   scripts/check.sh types docs  only these
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ROOT"
-export PATH="$VENV/bin:$PATH" RUFF_NO_CACHE=false
+export PATH="$VENV/bin:$PATH"
 
 check_style() { ruff check --quiet . && ruff format --check --quiet . ; }
 check_types() { mypy --no-error-summary; }
