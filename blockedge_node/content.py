@@ -11,7 +11,7 @@ the bytes are fetched where the address tells, the manifest's own rules, the eng
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import trio
@@ -55,7 +55,7 @@ class ContentStore:
         self._checked: OrderedDict[Root, str] = OrderedDict()  # program → what is wrong with it, or ""
 
     async def fetch(self, root: Root, holders: Sequence[Address], *, max_size: int = MAX_STDIN) -> None:
-        if not await trio.to_thread.run_sync(self._blobs.has, root):
+        if not self._blobs.has(root):
             await self._fetcher.fetch(root, holders, max_size=max_size)
 
     async def fetch_task(self, request: Request, shard: int) -> None:
@@ -64,15 +64,31 @@ class ContentStore:
         if request.kind == Kind.POW:
             await self.fetch(request.input_root, holders, max_size=MAX_POW_DATA)
             return
-        await self.fetch(request.program, holders, max_size=MAX_MANIFEST)
+        await self._fetch_all(
+            {request.program: MAX_MANIFEST, request.input_root: 32 * request.shards}, holders
+        )
         manifest = self._manifest(request)
-        await self.fetch(request.input_root, holders, max_size=32 * request.shards)
         shard_root = self._shard_root(request, shard)
-        await self.fetch(manifest.wasm, holders, max_size=MAX_WASM)
-        for root in manifest.roots():
-            await self.fetch(root, holders, max_size=max(MAX_WASM, MAX_FILES))
-        await self.fetch(shard_root, holders, max_size=MAX_STDIN)
+        parts = dict.fromkeys(manifest.roots(), max(MAX_WASM, MAX_FILES))
+        await self._fetch_all({shard_root: MAX_STDIN} | parts | {manifest.wasm: MAX_WASM}, holders)
         await self._check_program(request, shard)
+
+    async def _fetch_all(self, sizes: Mapping[Root, int], holders: Sequence[Address]) -> None:
+        """Have all of them, at most so many bytes each. Raises what the first that failed raised."""
+        faults: list[PeerError | Transient] = []
+
+        async def one(root: Root, max_size: int) -> None:
+            try:
+                await self.fetch(root, holders, max_size=max_size)
+            except (PeerError, Transient) as fault:
+                faults.append(fault)
+                nursery.cancel_scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            for root, max_size in sizes.items():
+                nursery.start_soon(one, root, max_size)
+        if faults:
+            raise faults[0]
 
     def job(self, request: Request, shard: int) -> WasmJob | PowJob:
         """The executor's job, after `fetch_task`. Raises PeerError if the parts break a rule together."""

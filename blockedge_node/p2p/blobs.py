@@ -2,7 +2,8 @@
 
 The client learns size and leaf hashes first, checks them against the root, then checks every chunk on arrival and
 writes it through to the store. What is there stays there: another peer, a new connection or the next start of the
-node continues at the first chunk that is missing. Several who want one root share one transfer.
+node continues at the first chunk that is missing. A blob that fits into one exchange is taken or dropped whole.
+Several who want one root share one transfer.
 
 The server hands out only what is in the store, to each peer at most `blob_rate` and `streams_per_peer` at a time.
 """
@@ -11,9 +12,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
+from weakref import WeakValueDictionary
 
 import structlog
 import trio
@@ -62,9 +64,11 @@ class Partial(Protocol):
 
 
 class Blobs(Protocol):
-    """What the store must offer; `partial` and `finish` may be slow and run in a thread."""
+    """What the store must offer; `put`, `partial` and `finish` may be slow and run in a thread."""
 
     def has(self, root: Root) -> bool: ...
+
+    def put(self, data: bytes) -> Root: ...
 
     def size(self, root: Root) -> int | None: ...
 
@@ -110,6 +114,7 @@ class Contents:
         self._directory, self._link = directory, link
         self._rates = Buckets(settings.blob_rate, trio.current_time)
         self._fetching: dict[Root, trio.Event] = {}
+        self._asking: WeakValueDictionary[ID, trio.Semaphore] = WeakValueDictionary()
 
     def prepare(self, link: Link, server: Server) -> None:
         server.serve(link, BLOB, self._serve, self._settings.streams_per_peer)
@@ -140,6 +145,11 @@ class Contents:
         await trio.sleep(self._rates.owe(peer, size))
 
     # ── fetching ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def fetch_ahead(self, root: Root, holder: Address, max_size: int) -> None:
+        """`fetch` for somebody who is about to ask for it, and will hear then what is wrong."""
+        with suppress(Transient, PeerError):
+            await self.fetch(root, (holder,), max_size)
 
     async def fetch(self, root: Root, holders: Sequence[Address], max_size: int | None = None) -> None:
         """Have `root` in the store, whole.
@@ -194,16 +204,22 @@ class Contents:
         await self._peers.reach(peer)
         if transfer.partial is None:  # enough for most blobs, and we learn where an earlier download ended
             await self._ask(peer, transfer, 0, BATCH)
-        assert transfer.partial is not None
+        if transfer.partial is None:
+            return
         if not transfer.partial.complete:
             await self._ask(peer, transfer, transfer.partial.next, ALL)
         await trio.to_thread.run_sync(transfer.partial.finish)
 
     async def _ask(self, peer: ID, transfer: Transfer, first: int, count: int) -> None:
-        """Chunks from `first` on, in one exchange."""
-        step, ask = self._settings.step_timeout, BlobAsk(root=transfer.root, first=first, count=count)
-        async with frames.open_stream(self._link().host, peer, BLOB, step) as stream:
-            await frames.write_frame(stream, streams.build_blob_ask(ask), step)
+        """Chunks from `first` on, in one exchange; a blob that has no more is stored without a `partial`."""
+        step = self._settings.step_timeout
+        ask = streams.build_blob_ask(BlobAsk(root=transfer.root, first=first, count=count))
+        # A peer resets what is beyond its limit; half of ours leaves room for streams that it is still closing.
+        some = trio.Semaphore(max(1, self._settings.streams_per_peer // 2))
+        async with (
+            self._asking.setdefault(peer, some),
+            frames.asked(self._link().host, peer, BLOB, ask, step) as stream,
+        ):
             head = await _open_head(await frames.read_frame(stream, step, codec.LEAVES_LIMIT), transfer.root)
             if head is None:
                 raise Transient("the peer does not hold it")
@@ -211,6 +227,9 @@ class Contents:
                 raise TooLarge(
                     f"blob {short(transfer.root)} has {head.size} bytes; at most {transfer.max_size} are taken"
                 )
+            if transfer.partial is None and len(head.leaves) <= count:
+                await self._take_whole(transfer.root, await frames.read_exactly(stream, head.size, step))
+                return
             if transfer.partial is None:
                 transfer.partial = await trio.to_thread.run_sync(
                     self._blobs.partial, transfer.root, head.size, head.leaves
@@ -220,6 +239,11 @@ class Contents:
                 for index in range(first, last, BATCH):
                     size = min(head.size, merkle.CHUNK * min(last, index + BATCH)) - merkle.CHUNK * index
                     _take(transfer.partial, index, await frames.read_exactly(stream, size, step))
+
+    async def _take_whole(self, root: Root, data: bytes) -> None:
+        if merkle.root(data) != root:
+            raise PeerError(f"the bytes of blob {short(root)} are false")
+        await trio.to_thread.run_sync(self._blobs.put, data)
 
 
 def _take(partial: Partial, first: int, data: bytes) -> None:

@@ -16,11 +16,12 @@ import trio
 from libp2p.peer.id import ID
 from multiaddr import Multiaddr
 
+from blockedge_node.core import merkle
 from blockedge_node.core.events import SignedAward
 from blockedge_node.core.hashing import Domain
 from blockedge_node.core.ids import Address, Digest, Root, Signature, UnitId
 from blockedge_node.core.structs import Struct
-from blockedge_node.core.task import Ack, Bid, KeyCard, Receipt, Request, Result
+from blockedge_node.core.task import Ack, Bid, KeyCard, Kind, Receipt, Request, Result
 from blockedge_node.errors import ConfigError, Transient
 from blockedge_node.p2p import patches
 from blockedge_node.p2p.addresses import check_port_is_free, parse_listen, peer_id_of
@@ -108,6 +109,7 @@ class P2P:
             standing=standing,
             emit=emit,
             link=self._living,
+            ahead=self._fetch_ahead,
         )
         self._contents = Contents(
             blobs=blobs,
@@ -183,6 +185,12 @@ class P2P:
         self._newcomer = trio.Event()
         if self._nursery is not None:
             self._nursery.start_soon(self._exchanges.keep_asking, peer)
+
+    def _fetch_ahead(self, request: Request) -> None:
+        """What `inputRoot` names: the search's data, of one chunk, or the list of the shards' roots."""
+        size = merkle.CHUNK if request.kind == Kind.POW else 32 * request.shards
+        if self._nursery is not None:
+            self._nursery.start_soon(self._contents.fetch_ahead, request.input_root, request.requester, size)
 
     def _on_fault(self, peer: ID, reason: str) -> None:
         self.peers.fault(peer, FAULT_POINTS, reason)

@@ -2,8 +2,9 @@
 
 An award or result is not answered here: the server checks it, tells the core, and holds the stream until the core
 answers (`answer`) or `answer_timeout` is over; several streams may wait for one answer, as a requester that lost
-its connection asks again. The client tries the peers of an address in turn (directory.py). A refusal counts only
-if nobody of them gives what was asked for: whoever repeated the worker's gossip cannot refuse in its name.
+its connection asks again. An award's input is fetched while the core still writes the award down (`ahead`). The
+client tries the peers of an address in turn (directory.py). A refusal counts only if nobody of them gives what was
+asked for: whoever repeated the worker's gossip cannot refuse in its name.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from libp2p.peer.id import ID
 from blockedge_node.core.events import AwardHeard, Event, ResultHeard, SignedAward
 from blockedge_node.core.hashing import Domain
 from blockedge_node.core.ids import Address, Digest, Signature, UnitId
-from blockedge_node.core.task import Ack, Receipt, Result
+from blockedge_node.core.task import Ack, Receipt, Request, Result
 from blockedge_node.errors import PeerError, Rejected, Transient
 from blockedge_node.p2p import frames
 from blockedge_node.p2p.directory import Directory
@@ -65,9 +66,11 @@ class Exchanges:
         standing: StandingOf,
         emit: Emit,
         link: Callable[[], Link],
+        ahead: Callable[[Request], None],
     ) -> None:
         self._domain, self._me, self._settings, self._peers = domain, me, settings, peers
         self._directory, self._standing, self._emit, self._link = directory, standing, emit, link
+        self._ahead = ahead  # told of each request whose award we hold: its input will be wanted
         self._waiting = Waiting(settings.waiting_streams)
         self._rates = Buckets(settings.exchanges, trio.current_time)
         self._asking: set[ID] = set()
@@ -90,7 +93,7 @@ class Exchanges:
         if standing is None:
             raise Transient("the requester's standing is not known in time")
         self._directory.heard(requester, peer)
-
+        self._ahead(message.signed.request)
         event = AwardHeard(signed=message.signed, digest=message.digest, standing=standing)
         await self._hold(stream, ("award", message.digest), event)
 
@@ -146,8 +149,8 @@ class Exchanges:
     async def ask_for_peers(self, peer: ID) -> int:
         """How many peers we know of through `peer`'s answer. Raises Transient, PeerError."""
         timeout = self._settings.step_timeout
-        async with frames.open_stream(self._link().host, peer, PEERS, timeout) as stream:
-            await frames.write_frame(stream, codec.encode({"v": VERSION}), timeout)
+        question = codec.encode({"v": VERSION})
+        async with frames.asked(self._link().host, peer, PEERS, question, timeout) as stream:
             answer = codec.decode(await frames.read_frame(stream, timeout, PEERS_LIMIT), PEERS_LIMIT)
         records = (
             answer.get("records") if isinstance(answer, dict) and same(answer.get("v"), VERSION) else None
@@ -219,8 +222,7 @@ class Exchanges:
     async def _ask(self, peer: ID, protocol: str, raw: bytes) -> bytes:
         link, step = self._link(), self._settings.step_timeout
         await self._peers.reach(peer)
-        async with frames.open_stream(link.host, peer, protocol, step) as stream:
-            await frames.write_frame(stream, raw, step)
+        async with frames.asked(link.host, peer, protocol, raw, step) as stream:
             return await frames.read_frame(stream, self._settings.answer_timeout + step)
 
     async def _write(self, stream: INetStream, raw: bytes) -> None:

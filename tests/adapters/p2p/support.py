@@ -202,8 +202,8 @@ def a_bid(node: Node, request: Request, shard: int = 0, **changes: Any) -> Bid:
     return replace(bid, **changes)
 
 
-def an_award(requester: Node, worker: Node) -> tuple[SignedAward, Digest]:
-    request = a_request(requester)
+def an_award(requester: Node, worker: Node, **changes: Any) -> tuple[SignedAward, Digest]:
+    request = a_request(requester, **changes)
     bid = a_bid(worker, request)
     award = Award(
         task=request.task(DOMAIN),

@@ -14,12 +14,14 @@ from blockedge_node.core.events import AwardHeard, ResultHeard
 from blockedge_node.core.ids import Root, UnitId
 from blockedge_node.core.task import Ack, Receipt, Result
 from blockedge_node.errors import Rejected, Transient
+from blockedge_node.p2p import frames
 from blockedge_node.p2p.serving import Waiting
 from blockedge_node.p2p.streams import AWARD, PEERS
 from blockedge_node.wire import codec, streams
 from tests.adapters.p2p.support import (
     DOMAIN,
     NOW,
+    PATIENCE,
     QUICK,
     RICH,
     Node,
@@ -114,6 +116,24 @@ async def test_no_answer_and_no_peer_are_transient(tmp_path: Path) -> None:
             await requester.p2p.send_award(an_award(requester, worker)[0])
         with pytest.raises(Transient, match="no peer of it is known"):
             await requester.p2p.deliver(UNIT, requester.signer.address, RESULT)
+
+
+async def test_a_peer_that_does_not_speak_the_protocol_says_so_at_once(tmp_path: Path) -> None:
+    async with network(tmp_path, "a", "b") as (a, b):
+        host = a.p2p._living().host
+        with pytest.raises(Transient, match="does not speak"):
+            async with frames.asked(host, b.id, "/blockedge/1/nothing", b"?", PATIENCE):
+                raise AssertionError("nobody answers here")
+
+
+async def test_the_input_of_an_award_is_fetched_before_the_core_asks(tmp_path: Path) -> None:
+    async with network(tmp_path, "requester", "worker") as (requester, worker):
+        await until(lambda: requester.knows(worker) and worker.knows(requester))
+        root = requester.blobs.put(b"what the search is about")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(requester.p2p.send_award, an_award(requester, worker, input_root=root)[0])
+            await until(lambda: worker.blobs.has(root), "the input")
+            await acknowledge(worker)
 
 
 async def test_an_award_of_unknown_standing_is_not_told(tmp_path: Path) -> None:

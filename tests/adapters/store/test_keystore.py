@@ -37,8 +37,11 @@ def test_any_wallet_reads_it_and_we_read_any_wallets(path: Path) -> None:
     keystore.import_payment_key(path, KEY, "secret", "light")
     assert bytes(Account.decrypt(path.read_text(), "secret")) == KEY
     theirs = path.with_name("theirs.json")
-    for kdf, iterations in (("pbkdf2", 1000), ("scrypt", 1 << 12)):
-        theirs.write_text(json.dumps(Account.encrypt(KEY, "theirs", kdf=kdf, iterations=iterations)))
+    for box in (
+        Account.encrypt(KEY, "theirs", kdf="pbkdf2", iterations=1000),
+        Account.encrypt(KEY, "theirs", kdf="scrypt", iterations=1 << 12),
+    ):
+        theirs.write_text(json.dumps(box))
         theirs.chmod(0o600)
         assert keystore.payment_key(theirs, "theirs") == KEY
 
