@@ -13,13 +13,10 @@ REQUESTER = 1
 MOMENTS = [
     (REQUESTER, "requested"),
     (REQUESTER, "awarded"),
-    (REQUESTER, "committed"),
     (REQUESTER, "revealed"),
-    (5, "requested"),
     (5, "awarded"),
     (5, "committed"),
-    (5, "revealed"),
-    (2, "awarded"),
+    (2, "requested"),
 ]
 
 
