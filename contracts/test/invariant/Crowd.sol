@@ -93,14 +93,21 @@ abstract contract Crowd is Fixture {
         if (works.addr == request.requester) works = asks; // of a task that is somebody else's
         job = _jobOf(request, uint16((seed >> 32) % SHARDS), works);
         _price(job, seed >> 40);
-        job.item.award.notBefore = uint40(block.timestamp + ((seed >> 64) % 8 == 0 ? 3 : 0));
-        job.item.award.registerBy = job.item.award.notBefore + 1 + uint40((seed >> 72) % 100);
+        (job.item.award.notBefore, job.item.award.registerBy) = _window(seed >> 64);
         job.item.bids[0].delay = uint32(1 + (seed >> 80) % 40);
         _resign(job);
         job.salt = keccak256(abi.encode("salt", job.item.award.bid, seed));
         _decide(job, seed >> 96);
         if ((seed >> 128) % 4 == 0) _outbid(job, seed >> 136);
         _resign(job);
+    }
+
+    /// @dev Open now, but for one in eight; often all but over, as if the award had been held back.
+    function _window(uint256 seed) private view returns (uint40 notBefore, uint40 registerBy) {
+        uint40 now_ = uint40(block.timestamp);
+        if (seed % 8 == 0) return (now_ + 3, now_ + 4 + uint40((seed >> 8) % 100));
+        if (seed % 8 < 4) return (now_ - 1 - uint40((seed >> 8) % 100), now_ + uint40((seed >> 16) % 3));
+        return (now_, now_ + 1 + uint40((seed >> 8) % 100));
     }
 
     function _price(Job memory job, uint256 seed) private pure {

@@ -37,8 +37,17 @@ contract Handler is Crowd {
 
     // ── time and money ──────────────────────────────────────────────────────────────────────────────────
 
+    /// @dev A few seconds, or to the last second of some unit's window, or to the first one after it.
     function wait(uint256 seed) external {
-        vm.warp(block.timestamp + 1 + seed % 6);
+        uint256 until = block.timestamp + 1 + (seed >> 8) % 4;
+        // Rarely of one that waits for its worker, or few would get as far as a report.
+        bytes32 unit = (seed >> 4) % 8 == 0 ? _anyUnit(seed >> 16) : _unitIn(Phase.Revealed, seed >> 16);
+        if (seed % 2 == 0 && unit != 0 && mirror.phaseOf(unit) < Phase.Paid) {
+            bool first = mirror.phaseOf(unit) == Phase.Revealed && opensReports(unit);
+            uint256 deadline = (first ? mirror.challengeBy(unit) : mirror.opensAt(unit)) + (seed >> 1) % 2;
+            if (deadline > block.timestamp) until = deadline;
+        }
+        vm.warp(until);
     }
 
     function waitLong(uint256 seed) external {

@@ -50,9 +50,9 @@ contract InvariantsTest is Asserts {
             Handler.moveMoney.selector,
             Handler.forceEther.selector
         ];
-        uint8[12] memory weights = [3, 3, 3, 4, 4, 2, 3, 3, 1, 1, 1, 1];
+        uint8[12] memory weights = [4, 5, 6, 6, 4, 2, 3, 3, 1, 1, 1, 1];
         targets = new FuzzSelector[](1);
-        targets[0] = FuzzSelector(address(_handler), new bytes4[](29));
+        targets[0] = FuzzSelector(address(_handler), new bytes4[](37));
         uint256 next = 0;
         for (uint256 i = 0; i < 12; ++i) {
             for (uint256 k = 0; k < weights[i]; ++k) {
