@@ -31,7 +31,8 @@ def negotiate() -> dict[str, Any]:
     budget = found["bid_window_ms"] + NEGOTIATION_MS
     print(
         f"negotiation  median {found['median_ms']} ms, p90 {found['p90_ms']} ms, max {found['max_ms']} ms "
-        f"of {found['runs']}; budget: median <= {budget} ms (bid window {found['bid_window_ms']} ms)"
+        f"of {found['runs']}; budget: median <= {budget} ms (bid window {found['bid_window_ms']} ms)\n"
+        f"             {found['runnable']:g} processes ran or waited meanwhile, on {found['cores']} cores"
     )
     return {**found, "budget_ms": budget}
 

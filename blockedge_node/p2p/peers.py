@@ -83,6 +83,7 @@ class Peers:
     _link: Link | None = None
     _nursery: trio.Nursery | None = None
     _kept: set[ID] = field(default_factory=set)
+    _parted: trio.Event = field(default_factory=trio.Event)  # set, and made anew, when a connection is lost
 
     def __post_init__(self) -> None:
         for address in self.bootstrap:
@@ -125,7 +126,9 @@ class Peers:
                     up = up or trio.current_time()
                     if trio.current_time() - up >= STEADY:  # not: accepted and dropped at once, as by a ban
                         delay, entry.failures = base, 0
-                    await trio.sleep(base * random.uniform(0.8, 1.2))
+                    with trio.move_on_after(STEADY):
+                        await self._parted.wait()
+                        await trio.sleep(base * random.uniform(0.2, 1.2))  # or both ends dial at once
                     continue
                 up = None
                 if self.is_banned(entry.peer) or not (entry.configured or self._wants_more()):
@@ -252,6 +255,13 @@ class Peers:
         tally.since = tally.since or time.time()
         self.on_connect(peer)
 
+    def parted(self, peer: ID) -> None:
+        """A connection to `peer` is gone, maybe not the only one."""
+        if not self.is_connected(peer):
+            self.tally(peer).since = 0.0
+        self._parted.set()
+        self._parted = trio.Event()
+
     async def disconnect(self, peer: ID) -> None:
         if self._link is not None:
             with suppress(Exception):
@@ -321,9 +331,7 @@ class PeersNotifee(Notifee):
         await self._peers.connected_peer(conn.muxed_conn.peer_id)
 
     async def disconnected(self, network: INetwork, conn: INetConn) -> None:
-        peer = conn.muxed_conn.peer_id
-        if not self._peers.is_connected(peer):
-            self._peers.tally(peer).since = 0.0
+        self._peers.parted(conn.muxed_conn.peer_id)
 
 
 def _bare(address: Multiaddr, peer: ID) -> Multiaddr:
