@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from math import inf
 from random import Random
 from typing import TYPE_CHECKING
 
 import trio
 
 from blockedge_node.chain.book import closed
-from blockedge_node.core.actions import ChainAction
+from blockedge_node.chain.calls import encode, key_of
+from blockedge_node.core.actions import ChainAction, CloseReports, Settle, TimeOut
+from blockedge_node.core.ids import Address
 from blockedge_node.core.jobs import JobRun
 from blockedge_node.core.reputation import protocol_fee
 from blockedge_node.core.requester import Requester
 from blockedge_node.core.unit import Phase, Standing, UnitView
 from blockedge_node.core.verifier import Verifier
-from blockedge_node.core.worker import Worker
+from blockedge_node.core.worker import REPORTS_A_CALL, Worker
 from tests.sim.audit import Audit
-from tests.sim.evm import PARAMS, SimChain
+from tests.sim.evm import PARAMS, SimChain, Tx
 from tests.sim.network import Net
 from tests.sim.node import SimNode
 
 if TYPE_CHECKING:
     from tests.sim.world import Scenario, Submission
+
+
+STRANGER = Address(b"\x57" * 20)
 
 
 @dataclass(eq=False)
@@ -40,6 +46,9 @@ class Played:
     before: dict[str, Standing] = field(default_factory=dict)
     final: dict[str, Standing] = field(default_factory=dict)
     seconds: float = 0.0  # virtual
+    submitted: int = 0  # jobs handed in
+    dead: bool = False  # all nodes, for good
+    rescued: int = 0  # calls of a stranger, for units that nobody minded any more
 
     # ── while it runs ────────────────────────────────────────────────────────────────────────────────────
 
@@ -47,6 +56,7 @@ class Played:
         await trio.sleep(submission.at)
         node = self.nodes[submission.name]
         await node.submit(submission.asked.on(node.disk.blobs))
+        self.submitted += 1
 
     async def crash_at_random(self) -> None:
         scenario = self.scenario
@@ -55,23 +65,57 @@ class Played:
             victim = self.chance.choice(list(self.nodes.values()))
             victim.crash(self.chance.uniform(0, scenario.crash_down))
 
+    async def end_of_days(self, at: float) -> None:
+        """All nodes die and stay dead."""
+        await trio.sleep(at)
+        self.dead = True
+        for node in self.nodes.values():
+            node.crash(down=inf)
+
     async def until_over(self) -> None:
         """Returns once all jobs and units have ended, and no machine waits for anything but a bid's expiry."""
         while waiting := self._waiting():
             if trio.current_time() > self.scenario.limit:
                 raise AssertionError(f"after {self.scenario.limit:g} s: " + "; ".join(waiting))
             self.chain.calm = trio.current_time() > self.scenario.trouble_until
+            if self._abandoned():
+                self._rescue()
             await self.chain.next_block(self.chain.head.hash)
         self.seconds = trio.current_time()
 
+    def _abandoned(self) -> bool:
+        return not self._busy() and bool(self._open())
+
+    def _rescue(self) -> None:
+        """Invariant 9: a stranger ends what nobody minds any more.
+
+        Only a reorg deeper than CONF brings it to that: it takes back an end that everybody has seen.
+        """
+        for view in self.chain.book.all_views():
+            if (call := exit_of(view)) and not self.chain.forecast(STRANGER, encode([call]), view.unit):
+                self.chain.accept(Tx(STRANGER, key_of(call), encode([call]), call))
+                self.rescued += 1
+
     def _waiting(self) -> list[str]:
+        return self._open() + self._busy()
+
+    def _open(self) -> list[str]:
         views = self.chain.book.all_views()
-        units = [f"unit {v.unit.hex()[:8]} is {v.phase.name}" for v in views if not closed(v)]
-        live = [f"{node.name} is down" for node in self.nodes.values() if node.engine is None]
-        for node in self.nodes.values():
-            for machine in node.machines(JobRun, Requester, Worker, Verifier):
-                live.append(f"{node.name} has a {type(machine).__name__}")
-        return units + live
+        return [f"unit {v.unit.hex()[:8]} is {v.phase.name}" for v in views if not closed(v)]
+
+    def _busy(self) -> list[str]:
+        """What nodes still mind; nothing once they are dead."""
+        if self.dead:
+            return []
+        clients = len(self.scenario.submissions) - self.submitted
+        wait = [f"{clients} clients wait to hand in their job"] if clients else []
+        down = [f"{node.name} is down" for node in self.nodes.values() if node.engine is None]
+        machines = [
+            f"{node.name} has a {type(machine).__name__}"
+            for node in self.nodes.values()
+            for machine in node.machines(JobRun, Requester, Worker, Verifier)
+        ]
+        return [*wait, *down, *machines]
 
     def signed(self, name: str, call: ChainAction) -> None:
         self.audit.signed(self.nodes[name].address, call)
@@ -134,6 +178,7 @@ class Played:
 
     def honest_lost_nothing(self) -> None:
         """No honest node was found at fault, slashed or fined; none is out of pocket but for what it bought."""
+        assert not self.rescued or self.chain.reorgs, "the nodes left something to strangers"
         for name, node in self.nodes.items():
             if not node.honest:
                 continue
@@ -143,3 +188,17 @@ class Played:
             bought = (v for v in self.units_of(name) if v.phase in (Phase.PAID, Phase.UNRESOLVED))
             spent = sum(v.terms.price + protocol_fee(v.terms.price, PARAMS) for v in bought)
             assert self.gained(name) >= -spent, f"{name} lost {-self.gained(name) - spent} wei for nothing"
+
+
+def exit_of(view: UnitView) -> TimeOut | Settle | CloseReports | None:
+    """What anybody may call to move a unit towards its end, in or out of time."""
+    held = tuple(report.index for report in view.reports if not report.closed)
+    match view.phase:
+        case Phase.ASSIGNED | Phase.COMMITTED:
+            return TimeOut(unit=view.unit, target=view.on_chain)
+        case Phase.REVEALED:
+            return Settle(unit=view.unit, target=view.on_chain)
+        case phase if phase.terminal and held:
+            return CloseReports(unit=view.unit, target=view.on_chain, indexes=held[:REPORTS_A_CALL])
+        case _:
+            return None

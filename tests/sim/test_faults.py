@@ -45,6 +45,15 @@ def test_a_flipped_bit_is_noticed_at_the_door(seed: int) -> None:
             assert played.output(name) == b"".join(asked.right)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_strangers_alone_bring_every_unit_to_an_end(seed: int) -> None:
+    """Invariant 9: all nodes die in the middle of it, and somebody calls timeout, settle and closeReports."""
+    played = two_jobs(seed, all_die_at=4.5 + 2 * seed)
+    assert played.rescued
+    assert all(phase.terminal for phase in played.phases())
+    assert all(standing.account.locked == 0 for standing in played.final.values())
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_reorgs_are_looked_at_again(seed: int) -> None:
     """Depth 1 to 3: views follow the contract's slots at every block, and commitments stay what they were."""

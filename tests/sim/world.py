@@ -64,6 +64,7 @@ class Scenario:
     weather: Weather = Weather()
     crash_rate: float = 0.0  # crashes a second, of some node, for up to `crash_down` seconds
     crash_down: float = 3.0
+    all_die_at: float | None = None
     trouble_until: float = 120.0  # random crashes and reorgs end then, so that all can end
     stories: dict[str, Story] = field(default_factory=dict)
     submissions: list[Submission] = field(default_factory=list)
@@ -113,10 +114,11 @@ class Scenario:
                 nursery.start_soon(node.run)
             if self.crash_rate:
                 nursery.start_soon(played.crash_at_random)
+            if self.all_die_at is not None:
+                nursery.start_soon(played.end_of_days, self.all_die_at)
             await trio.sleep(FIRST_BLOCK)
-            async with trio.open_nursery() as clients:
-                for submission in self.submissions:
-                    clients.start_soon(played.submit, submission)
+            for submission in self.submissions:
+                nursery.start_soon(played.submit, submission)
             await played.until_over()
             nursery.cancel_scope.cancel()
         played.after()
