@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory
 
 PY := .venv/bin/python
 FORGE := cd contracts && bin/forge
+# Test files at a time: one for each core of the smallest machine we promise anything for.
+WORKERS ?= 2
 
 # Stamps say which lock files and package description the installed tools correspond to.
 PYTHON_READY := .venv/.setup-done
@@ -53,7 +55,7 @@ test-contracts: $(CONTRACTS_READY)  ## the contracts' unit, flow, fuzz and invar
 .PHONY: test-py
 test-py: setup  ## the Python tests; narrow them with ARGS="tests/core -k worker"
 	@mkdir -p build
-	@$(PY) -m pytest --junitxml=build/pytest.xml $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --junitxml=build/pytest.xml $(ARGS)
 
 .PHONY: check
 check: setup  ## style, types, import rules, sizes, gas, generated files, docs; one of them: make check ONLY=types

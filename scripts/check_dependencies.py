@@ -43,6 +43,7 @@ WITHOUT_IMPORT = {
     "pytest",
     "pytest-trio",
     "pytest-timeout",
+    "pytest-xdist",
     "hypothesis",
 }
 
