@@ -169,17 +169,22 @@ contract AttacksReportsTest is Fixture {
 
     /// @dev The lowest index that is right is paid, in whatever order they are opened.
     function test_attack_laterReportCannotTakeTheShareOfAnEarlierOne() public {
-        Job memory job = _cheat();
-        ReportOpening memory honest = _commitReport(job, detector, keccak256(_powAnswer(0)));
-        ReportOpening memory greedy = _commitReport(job, rival, keccak256(_powAnswer(1)));
-        vm.warp(_challengeBy(job) + 1);
-        _revealReport(job, 2, greedy, _powAnswer(1));
-        _revealReport(job, 1, honest, _powAnswer(0));
-        _end(job);
-        _closeReport(job, 1);
-        _closeReport(job, 2);
-        assertEq(_free(detector), FUNDS + job.terms.deposit / 5, "the first");
-        assertEq(_free(rival), FUNDS, "right too: bond back, no more");
+        for (uint256 order = 0; order < 2; ++order) {
+            uint256 id = vm.snapshotState();
+            Job memory job = _cheat();
+            ReportOpening memory honest = _commitReport(job, detector, keccak256(_powAnswer(0)));
+            ReportOpening memory greedy = _commitReport(job, rival, keccak256(_powAnswer(1)));
+            vm.warp(_challengeBy(job) + 1);
+            if (order == 0) _revealReport(job, 1, honest, _powAnswer(0));
+            _revealReport(job, 2, greedy, _powAnswer(1));
+            if (order == 1) _revealReport(job, 1, honest, _powAnswer(0));
+            _end(job);
+            _closeReport(job, 1);
+            _closeReport(job, 2);
+            assertEq(_free(detector), FUNDS + job.terms.deposit / 5, "the first");
+            assertEq(_free(rival), FUNDS, "right too: bond back, no more");
+            vm.revertToState(id);
+        }
     }
 
     /// @dev A requester that lies about a court kind loses price and fee: it pays I whether it lies or not.
