@@ -105,7 +105,7 @@ class Devnet:
         node = self.node(which)
         if node.process.alive:
             raise ConfigError(f"{node.name} runs already")
-        module = ["-m", "blockedge_node.devnet.cheats", mode] if mode else ["-m", "blockedge_node.daemon"]
+        module = ["-m", "blockedge_node.devnet.cheats", mode] if mode else ["-m", "blockedge_node"]
         flags = [part for key, value in (options or {}).items() for part in (f"--{key}", value)]
         command = [sys.executable, *module, *flags, "run", "--data-dir", str(node.data_dir)]
         devnet = self.with_node(replace(node, process=start(command, log=node.log), mode=mode))
