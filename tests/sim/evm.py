@@ -34,7 +34,9 @@ from blockedge_node.wire.params import load_params
 CHAIN_ID = 31337
 START = 1_700_000_000  # block 0's timestamp: that of the virtual clock's beginning
 REORG_MAX = 3  # blocks
-QUIET = 10  # blocks between reorgs: a chain that takes back more can keep any call out of its window
+QUIET = (
+    10  # blocks between reorgs, at least: a chain that takes back more can keep any call out of its window
+)
 GAS = 5_000_000  # a transaction's limit
 RICH = 10**24  # wei of ether that everybody begins with
 PARAMS = load_params((Path(__file__).parents[2] / "config" / "params.dev.json").read_text())
@@ -86,6 +88,7 @@ class SimChain:
         self.book = UnitBook()
         self.pool: list[Tx] = []
         self.reorgs = 0
+        self.orphans = 0  # transactions that a reorg took out of their block
         self.mined: Callable[[], None] = lambda: None  # after every block and reorg: the audit
         self._evm = EVM(env=Env(cfg=CfgEnv(chain_id=CHAIN_ID)), gas_limit=1 << 63, spec_id="PRAGUE")
         self._began = trio.current_time()
@@ -98,7 +101,7 @@ class SimChain:
         self._at = self._evm.deploy(_hex(FOUNDER), creation)
         self.domain = Domain(CHAIN_ID, Address(bytes.fromhex(self._at[2:])))
         self.blocks = [Block(genesis, None)]
-        self._quiet_until = 0  # a block's number
+        self._quiet_until = chance.randint(0, QUIET)  # a block's number
         self._checkpoints = 0  # that pyrevm holds for us
         self._standings: dict[Address, Standing] = {}  # at the head
 
@@ -150,9 +153,10 @@ class SimChain:
         self.book.drop_above(self.head.number)
         self._standings.clear()
         self.reorgs += 1
-        self._quiet_until = self.head.number + depth + QUIET
+        self._quiet_until = self.head.number + depth + self.chance.randint(QUIET, 2 * QUIET)
         for tx in (tx for orphan in orphans for tx in orphan.txs):
             tx.block, tx.done = None, False
+            self.orphans += 1
             if self.chance.random() >= self.weather.lost_in_reorg:
                 self.pool.append(tx)
         for orphan in orphans:

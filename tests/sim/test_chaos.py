@@ -8,6 +8,7 @@ What the seeds find stays below as a test with a name.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -76,3 +77,17 @@ def seeds() -> range:
 @pytest.mark.parametrize("seed", seeds())
 def test_seeds_end_well(seed: int) -> None:
     check(chaos(seed).play())
+
+
+@pytest.mark.parametrize("seed", range(3000, 3004))
+def test_however_bad_it_gets_all_units_end(seed: int) -> None:
+    """A crash every 2.5 s for up to 8 s, on a bad network and a restless chain: honest nodes may lose, no wei may."""
+    played = replace(
+        chaos(seed),
+        faults=Faults(loss=0.3, duplicate=0.3, tamper=0.05, delay=(0.005, 2.0)),
+        weather=Weather(reorg=0.3, slow=0.2, left_out=0.3),
+        crash_rate=0.4,
+        crash_down=8,
+    ).play()
+    assert all(phase.terminal for phase in played.phases())
+    assert sum(node.lives for node in played.nodes.values()) > 20

@@ -14,7 +14,7 @@ from tests.sim.world import Scenario
 
 LOSSY = Faults(loss=0.3, duplicate=0.3, delay=(0.01, 2.0))
 HOSTILE = Faults(tamper=0.1, duplicate=0.2, delay=(0.01, 0.2))
-RESTLESS = Weather(reorg=0.3, slow=0.1, left_out=0.1)
+RESTLESS = Weather(reorg=0.6, lost_in_reorg=0.7, slow=0.1, left_out=0.1)
 
 
 def two_jobs(seed: int, **troubles: object) -> Played:
@@ -54,10 +54,21 @@ def test_strangers_alone_bring_every_unit_to_an_end(seed: int) -> None:
     assert all(standing.account.locked == 0 for standing in played.final.values())
 
 
+def restless(seed: int) -> Played:
+    """A job every four seconds, so that each reorg takes something back."""
+    scenario = Scenario(seed=seed, weather=RESTLESS).asks("alice", wasm_job(shards=2))
+    for at, name in ((4, "bob"), (8, "carol"), (12, "dave"), (16, "erin")):
+        scenario.asks(name, pow_job(f"search of {name}", shards=2), at=at)
+    return scenario.play()
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_reorgs_are_looked_at_again(seed: int) -> None:
     """Depth 1 to 3: views follow the contract's slots at every block, and commitments stay what they were."""
-    played = two_jobs(seed, weather=RESTLESS)
-    assert played.chain.reorgs
+    played = restless(seed)
     ended_well(played)
     assert Phase.UNRESOLVED not in played.phases()
+
+
+def test_reorgs_hit_what_matters() -> None:
+    assert sum(restless(seed).chain.orphans for seed in range(4)) > 4
