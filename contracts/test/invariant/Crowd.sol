@@ -102,10 +102,11 @@ abstract contract Crowd is Fixture {
         _resign(job);
     }
 
-    /// @dev Open now, but for one in eight; often all but over, as if the award had been held back.
+    /// @dev Mostly open now; often all but over, as if the award had been held back, or just over.
     function _window(uint256 seed) private view returns (uint40 notBefore, uint40 registerBy) {
         uint40 now_ = uint40(block.timestamp);
         if (seed % 8 == 0) return (now_ + 3, now_ + 4 + uint40((seed >> 8) % 100));
+        if (seed % 8 == 1) return (now_ - 2 - uint40((seed >> 8) % 100), now_ - 1);
         if (seed % 8 < 4) return (now_ - 1 - uint40((seed >> 8) % 100), now_ + uint40((seed >> 16) % 3));
         return (now_, now_ + 1 + uint40((seed >> 8) % 100));
     }

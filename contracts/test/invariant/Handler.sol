@@ -81,6 +81,7 @@ contract Handler is Crowd {
     function award(uint256 seed, uint256 by) external {
         Job memory job = _jobs.length < MOST_UNITS ? _newJob(seed) : _kept_(_jobs[seed % _jobs.length]);
         bool covered = _covered(job);
+        bool fresh = mirror.phaseOf(job.unit) == Phase.None;
         address sender = job.terms.worker;
         by %= 6;
         if (by == 1 || by == 3) _acknowledge(job, job.item.award.notBefore + uint40(seed % 2));
@@ -97,7 +98,7 @@ contract Handler is Crowd {
         } else {
             done = _send(sender, abi.encodeCall(edge.award, (requests, items)));
         }
-        _checkAward(job, by, done, covered);
+        _checkAward(job, by, done, fresh, covered);
     }
 
     function _signBidOf(Job memory job) private view returns (bool) {
@@ -120,17 +121,15 @@ contract Handler is Crowd {
             && _free(_who(job.terms.worker)) >= job.terms.deposit;
     }
 
-    function _checkAward(Job memory job, uint256 by, bool done, bool covered) private {
-        Record memory r = mirror.recordOf(job.unit);
-        bool registered = keccak256(abi.encode(r.terms)) == keccak256(abi.encode(job.terms));
+    function _checkAward(Job memory job, uint256 by, bool done, bool fresh, bool covered) private {
         if (by == 4) {
             _expect(!done, 5, "a stranger registered without the Ack");
-        } else {
-            _expect(done, 5, "a valid award reverted");
-            if (covered) _expect(registered && r.awardedAt == block.timestamp, 5, "a valid award skipped");
-            else _expect(r.awardedAt != block.timestamp || !registered || by == 5, 5, "registered anyway");
-            if (covered) _keep(job);
+            return;
         }
+        _expect(done, 5, "a valid award reverted");
+        bool registered = mirror.phaseOf(job.unit) != Phase.None;
+        if (fresh) _expect(registered == covered, 5, "registered if and only if time and funds allow");
+        if (covered) _keep(job);
     }
 
     // ── commit and reveal ───────────────────────────────────────────────────────────────────────────────
