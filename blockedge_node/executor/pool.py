@@ -208,12 +208,14 @@ class Pool:
         return reply
 
     async def self_test(self) -> None:
-        """At the node's start: run the probe program. Raises ExecutorFault unless its result is the known one."""
-        outcome = await self.run(probe.JOB, wall=CHECK_WALL)
-        if outcome.result != probe.RESULT:
-            raise ExecutorFault(
-                "selftest", "this machine computes another result than all others: do not bid with it"
-            )
+        """At the node's start: run the probe programs. Raises ExecutorFault unless their results are the known
+        ones."""
+        for job, result in probe.CASES:
+            outcome = await self.run(job, wall=CHECK_WALL)
+            if outcome.result != result:
+                raise ExecutorFault(
+                    "selftest", "this machine computes another result than all others: do not bid with it"
+                )
 
     async def serve(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep spares ready until cancelled, then end them."""

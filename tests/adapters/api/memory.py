@@ -103,7 +103,7 @@ class MemoryBackend:
         root = keccak256(spec.model_dump_json().encode())
         self.blobs[root] = b"manifest"
         return models.Program(
-            program=root, engine="be-det-0/test", fuel=spec.fuel, merge=spec.merge or "concat"
+            program=root, engine="be-det-1/test", fuel=spec.fuel, merge=spec.merge or "concat"
         )
 
     def programs(self) -> Sequence[models.BuiltIn]:
