@@ -6,7 +6,7 @@ Each refusal is one sentence and ends the command with exit code 2, before anyth
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -34,6 +34,7 @@ class Wanted:
     shards: int | None
     split: str = "even"
     arguments: Sequence[str] | None = None
+    params: Sequence[str] | None = None
     merge: str | None = None
     fuel: str | None = None
     challenge: str | None = None
@@ -68,6 +69,8 @@ def prepare(wanted: Wanted) -> Work:
 def _search(wanted: Wanted) -> Work:
     from blockedge_node.executor.pow import NONCES, Search
 
+    if wanted.params:
+        raise ConfigError("pow takes no --param: say --challenge, --bits, --range and --shards")
     if wanted.inputs:
         raise ConfigError("pow takes no --input: say --challenge, --bits, --range and --shards")
     shards = wanted.shards or DEFAULT_SHARDS
@@ -92,42 +95,65 @@ def _guest(wanted: Wanted) -> Work:
     from blockedge_node.programs import guest
 
     found = guest(wanted.program)
-    if not wanted.inputs:
-        raise ConfigError(f"{found.name} needs an input: --input FILE or a directory")
     if wanted.arguments or wanted.merge:
         raise ConfigError(
             f"{found.name} brings its own arguments and merge: --arg and --merge are for .wasm files"
         )
-    files = files_of(wanted.inputs)
-    data = b"".join(_picture(path) if found.name == "frames" else read(path) for path in files)
-    pieces = _cut(found, data, wanted.shards)
+    given = params_of(wanted.params or ())
+    params = found.chosen(given)
+    if wanted.inputs:
+        convert = CONVERTERS.get(found.name, read)
+        data = b"".join(convert(path) for path in files_of(wanted.inputs))
+    elif found.blank is not None:
+        data = found.blank()
+    else:
+        raise ConfigError(f"{found.name} needs an input: --input FILE or a directory")
+    pieces = _cut(found, data, wanted.shards, params)
     _check_sizes(pieces)
-    fuel = found.fuel(max(map(len, pieces))) if wanted.fuel in (None, "auto") else _fuel(wanted.fuel)
+    if wanted.fuel in (None, "auto"):
+        fuel = found.fuel(max(map(len, pieces)), shards=len(pieces), params=params)
+    else:
+        fuel = _fuel(wanted.fuel)
     return Work(
         kind="wasm",
         inputs=pieces,
         shards=len(pieces),
         fuel=fuel,
         label=found.name,
-        manifest={"name": found.name},
+        manifest={"name": found.name} | ({"params": given} if given else {}),
     )
 
 
-def _cut(found: Any, data: bytes, shards: int | None) -> list[bytes]:
+def params_of(texts: Iterable[str]) -> dict[str, str]:
+    """NAME=VALUE texts as a map. Raises ConfigError for other texts and for a name given twice."""
+    params: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"--param takes NAME=VALUE, as --param width=800, not {text!r}")
+        if name in params:
+            raise ConfigError(f"--param {name} is given twice: leave one out")
+        params[name] = value
+    return params
+
+
+def _cut(found: Any, data: bytes, shards: int | None, params: Mapping[str, str]) -> list[bytes]:
     """The guest's own cut; without --shards, as many as the input allows, up to a few."""
     if shards is not None:
-        return list(found.split(data, shards))
+        return list(found.split(data, shards, params))
     for count in range(DEFAULT_SHARDS, 1, -1):
         try:
-            return list(found.split(data, count))
+            return list(found.split(data, count, params))
         except ConfigError:
             continue
-    return list(found.split(data, 1))
+    return list(found.split(data, 1, params))
 
 
 def _module(wanted: Wanted) -> Work:
     from blockedge_node.programs import names
 
+    if wanted.params:
+        raise ConfigError("--param is for built-in programs: give a .wasm file its arguments with --arg")
     path = Path(wanted.program)
     if not path.exists() and path.suffix != ".wasm" and "/" not in wanted.program:
         known = ", ".join((*names(), "pow"))
@@ -231,25 +257,72 @@ def read(path: Path, limit: int = MAX_STDIN * MAX_SHARDS, what: str = "an input"
         raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
 
 
-def _picture(path: Path) -> bytes:
-    """PPM as it is; other formats through Pillow, if it is installed."""
+def _frame(path: Path) -> bytes:
+    """A picture for frames: PPM as it is; other formats through Pillow, if it is installed."""
+    from blockedge_node.programs.frames import encode
+
     if path.suffix.lower() not in PICTURES:
         return read(path)
+    picture = _picture(path, "PPM").convert("RGB")
+    return encode(picture.width, picture.height, picture.tobytes())
+
+
+def _digit(path: Path) -> bytes:
+    """A picture for classify: PGM as it is; other formats in grey, shrunk to 8x8, through Pillow."""
+    from blockedge_node.programs.classify import SIDE, encode
+
+    if path.suffix.lower() not in PICTURES:
+        return read(path)
+    picture = _picture(path, "PGM").convert("L")
+    return encode(
+        picture.reduce((max(1, picture.width // SIDE), max(1, picture.height // SIDE)))
+        .resize((SIDE, SIDE))
+        .tobytes()
+    )
+
+
+def _picture(path: Path, wanted: str) -> Any:
+    """A picture, opened with Pillow."""
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError:
         raise ConfigError(
-            f"{path} is not a PPM picture: install Pillow (pip install pillow) or convert it first"
+            f"{path} is not a {wanted} picture: install Pillow (pip install pillow) or convert it first"
         ) from None
-    from blockedge_node.programs.frames import encode
-
     read(path)  # for its sentences about missing and unreadable files
     try:
         with Image.open(path) as image:
-            picture = image.convert("RGB")
+            image.load()
+            return image
     except (UnidentifiedImageError, OSError) as error:
         raise ConfigError(f"{path} is not a picture that can be read: {error}") from None
-    return encode(picture.width, picture.height, picture.tobytes())
+
+
+def _signal(path: Path) -> bytes:
+    """A signal for spectrum: the samples of a .wav file's first channel, anything else as it is."""
+    data = read(path)
+    if path.suffix.lower() != ".wav":
+        return data
+    import io
+    import wave
+
+    try:
+        with wave.open(io.BytesIO(data)) as sound:
+            channels, width = sound.getnchannels(), sound.getsampwidth()
+            frames = sound.readframes(sound.getnframes())
+    except (wave.Error, EOFError) as error:
+        raise ConfigError(f"{path} is not a WAV file that can be read: {error}") from None
+    if width != 2:
+        raise ConfigError(f"{path} has samples of {8 * width} bits: convert it to 16 bits first")
+    return memoryview(frames).cast("h")[::channels].tobytes()
+
+
+# How a file becomes the input of a guest; of the others, as it is.
+CONVERTERS: Mapping[str, Callable[[Path], bytes]] = {
+    "frames": _frame,
+    "classify": _digit,
+    "spectrum": _signal,
+}
 
 
 def _check_sizes(pieces: Sequence[bytes]) -> None:

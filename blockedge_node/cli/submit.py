@@ -1,6 +1,7 @@
 """`blockedge task submit`: check what was given, store it with the daemon, hand the job in.
 
     submit frames --input photos/*.ppm      a built-in program, its input cut by its own rules
+    submit render --param width=1200        one that takes parameters, see `program list`
     submit ./my.wasm --input data --shards 4    any WASI program
     submit pow --bits 20 --range 1000000    proof-of-work search, judged by the contract
 
@@ -63,6 +64,10 @@ def submit(
         list[str] | None,
         typer.Option("--arg", help="An argument of a .wasm file; {shard} and {shards} are filled in."),
     ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", help="A built-in program's parameter, NAME=VALUE; may be repeated."),
+    ] = None,
     merge: Annotated[
         str | None, typer.Option(help="How a .wasm file's outputs become one: concat, first or program.")
     ] = None,
@@ -112,6 +117,7 @@ def submit(
         shards=shards,
         split=split,
         arguments=arg,
+        params=param,
         merge=merge,
         fuel=fuel,
         challenge=challenge,
