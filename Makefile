@@ -55,6 +55,14 @@ test-py: setup  ## the Python tests; narrow them with ARGS="tests/core -k worker
 	@mkdir -p build
 	@$(PY) -m pytest --junitxml=build/pytest.xml $(ARGS)
 
+.PHONY: test-arm
+test-arm: setup  ## the golden table under qemu-aarch64: same stdout, fuel, memory, stack depth; ARGS=--fresh fetches anew
+	@scripts/test_arm.sh $(ARGS)
+
+.PHONY: golden
+golden: setup  ## tests/golden/guests.json: only with a new engine id or a rebuilt guest
+	@$(PY) tests/golden/build.py
+
 .PHONY: check
 check: setup  ## style, types, import rules, sizes, gas, generated files, docs; one of them: make check ONLY=types
 	@scripts/check.sh $(ONLY)

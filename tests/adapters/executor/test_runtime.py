@@ -259,6 +259,11 @@ IMPORT = '(import "wasi_snapshot_preview1" "{}" {})'
         (f"(module {IMPORT.format('sched_yield', '(func)')} {MEMORY} {START})", "another signature"),
         (f"(module {IMPORT.format('fd_write', '(global i32)')} {MEMORY} {START})", "another signature"),
         (f'(module (import "env" "memory" (memory 1)) {START})', "env.memory"),
+        (f'(module (import "env" "memory" (memory 1)) {START})', "build without threads"),
+        (f'(module (import "wasi" "thread-spawn" (func)) {MEMORY} {START})', "build without threads"),
+        (f'(module (import "wasi:io/poll@0.2.0" "poll" (func)) {MEMORY} {START})', "preview 1"),
+        (f'(module (import "wbg" "__wbindgen_throw" (func)) {MEMORY} {START})', "a browser or another host"),
+        (f'(module {MEMORY} (func (export "_initialize")))', "it is a reactor or library"),
     ],
 )
 def test_wrong_imports_and_exports_are_invalid(execute: Any, make: Any, module: str, why: str) -> None:
@@ -281,6 +286,42 @@ def test_wrong_imports_and_exports_are_invalid(execute: Any, make: Any, module: 
 )
 def test_features_that_are_off_make_a_module_invalid(execute: Any, make: Any, feature: str) -> None:
     assert execute(make(extra=feature)).result == INVALID
+
+
+@pytest.mark.parametrize(
+    ("feature", "remedy"),
+    [
+        (
+            "(func (drop (i8x16.relaxed_swizzle (v128.const i64x2 0 0) (v128.const i64x2 0 0))))",
+            "-mno-relaxed",
+        ),
+        ("(func (drop (i32.atomic.load (i32.const 0))))", "build without threads"),
+        ("(func (result i32 i32) (i32.const 0) (i32.const 0))", "-mno-multivalue"),
+        ("(func $f (return_call $f))", "-mno-tail-call"),
+        ("(tag $e) (func (throw $e))", "-fno-exceptions"),
+        ("(func (block (try_table)))", "-fno-exceptions"),
+        ("(type (struct (field i32)))", "garbage-collected"),
+    ],
+)
+def test_a_refusal_says_what_to_change(execute: Any, make: Any, feature: str, remedy: str) -> None:
+    assert_invalid(execute(make(extra=feature)), remedy)
+
+
+def test_a_refusal_comes_before_the_compiler(
+    execute: Any, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "compile", lambda *_: pytest.fail("compiled"))
+    assert_invalid(
+        execute(make(module=f'(module (import "env" "abort" (func)) {MEMORY} {START})')), "env.abort"
+    )
+    assert_invalid(execute(make(module=f"(module {MEMORY})")), "`_start`")
+
+
+def test_a_module_of_many_mebibytes_of_data_is_welcome(execute: Any, make: Any) -> None:
+    data = "\\01" * (24 << 20)
+    outcome = execute(make(memory="400", extra=f'(data (i32.const 0) "{data}")', memory_limit=32 << 20))
+    assert outcome.result.exit == 0
+    assert outcome.result.fuel_used > 24 << 20  # paid by the byte
 
 
 @pytest.mark.parametrize("memory", ["1 1 shared", "i64 1", "1 (pagesize 1)"])
