@@ -46,7 +46,7 @@ async def run_local(
     outcomes: dict[int, Outcome] = {}
     failures: list[Exception] = []
 
-    async with Pool(slots=min(slots, max(1, len(jobs))), warm=0) as pool:
+    async with Pool(slots=min(slots, max(1, len(jobs)))) as pool:
 
         async def run(shard: int) -> None:
             try:
@@ -96,6 +96,6 @@ def check(manifest: Manifest, wasm: bytes) -> str | None:
     job = manifest.job(wasm=wasm, stdin=b"", shard=0, shards=1, files=dict.fromkeys(manifest.files, b""))
 
     async def main() -> str | None:
-        return await Pool(warm=0).check(job)
+        return await Pool().check(job)
 
     return trio.run(main)

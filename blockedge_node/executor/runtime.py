@@ -149,7 +149,9 @@ def check(engine: wasmtime.Engine, job: WasmJob) -> str | None:
 
 
 def run(engine: wasmtime.Engine, job: WasmJob, native: bytes = b"") -> Outcome:
-    """Run one shard to its end, with code that is compiled already if there is some. Raises Fault for whatever is no property of program, input and limits."""
+    """Run one shard to its end, with code that is compiled already if there is some.
+
+    Raises Fault for whatever is no property of program, input and limits."""
     started = time.thread_time()
     guest = _Guest()
     try:
