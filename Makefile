@@ -59,6 +59,10 @@ test-py: setup  ## the Python tests; narrow them with ARGS="tests/core -k worker
 test-arm: setup  ## the golden table under qemu-aarch64: same stdout, fuel, memory, stack depth; ARGS=--fresh fetches anew
 	@scripts/test_arm.sh $(ARGS)
 
+.PHONY: test-foreign
+test-foreign: setup  ## programs of others, unmodified: resvg and CPython 3.12 (26 MB), minutes the first time
+	@scripts/test_foreign.sh $(ARGS)
+
 .PHONY: golden
 golden: setup  ## tests/golden/guests.json: only with a new engine id or a rebuilt guest
 	@$(PY) tests/golden/build.py

@@ -34,16 +34,18 @@ class Case:
     stdin: bytes = b""
     files: Mapping[str, bytes] = field(default_factory=dict)
     hostile: bool = False
+    fuel: int = 1_000_000_000
+    memory: int = 64 * MIB
 
-    def job(self, *, fuel: int = 1_000_000_000) -> WasmJob:
+    def job(self, *, fuel: int | None = None) -> WasmJob:
         return WasmJob(
             engine=ENGINE,
             wasm=self.wasm,
             argv=self.argv,
             stdin=self.stdin,
             files=self.files,
-            fuel=fuel,
-            memory=64 * MIB,
+            fuel=self.fuel if fuel is None else fuel,
+            memory=self.memory,
             stdout_max=4 * MIB,
             shard=2,
             shards=3,
