@@ -45,7 +45,9 @@ from blockedge_node.core.unit import Standing
 from blockedge_node.engine import Engine
 from blockedge_node.engine import load as load_node
 from blockedge_node.errors import BlockEdgeError, ConfigError, Transient
+from blockedge_node.executor.cache import Cache
 from blockedge_node.executor.pool import Pool, memory_warning
+from blockedge_node.executor.sandbox import Layers
 from blockedge_node.p2p.network import P2P
 from blockedge_node.p2p.settings import Settings as P2pSettings
 from blockedge_node.performer import Performer
@@ -111,7 +113,7 @@ async def run(config: Config, ring: logs.LogRing, make_performer: MakePerformer 
             policy = replace(config.policy(engines=[ENGINE]), block_time=coalition.block_time)
             _check_windows(params, policy.block_time, config.settings.chain.confirmations)
             signer = LocalSigner(key, chain.domain)
-            pool = Pool(slots=config.settings.executor.slots)
+            pool = _pool(config)
             p2p = P2P(
                 seed=seed,
                 listen=config.settings.p2p.listen,
@@ -188,6 +190,25 @@ def _chain_config(config: Config, coalition: Coalition) -> ChainConfig:
         conf=config.settings.chain.confirmations,
         poll=config.settings.chain.poll_seconds,
         timeout=config.settings.chain.rpc_timeout,
+    )
+
+
+def _pool(config: Config) -> Pool:
+    """The executor as the operator wants it. Raises ConfigError if its cache has no place."""
+    chosen = config.settings.executor
+    place = config.data_dir / "native"
+    try:
+        cache = Cache(place, size=chosen.cache) if chosen.cache else None
+    except OSError as error:
+        raise ConfigError(f"compiled programs cannot be kept in {place}: {error}") from error
+    return Pool(
+        slots=chosen.slots,
+        memory=chosen.memory or None,
+        cache=cache,
+        layers=Layers(
+            bubblewrap=chosen.bubblewrap, uid=chosen.uid, landlock=chosen.landlock, seccomp=chosen.seccomp
+        ),
+        hide=(config.data_dir, config.payment_key.parent, config.password_file.parent),
     )
 
 
