@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from blockedge_node.cli.offer import with_margin
 from blockedge_node.core.job import MAX_SHARDS, MAX_STDIN, MAX_WASM
 from blockedge_node.errors import ConfigError
+
+if TYPE_CHECKING:
+    from blockedge_node.core.job import Outcome
 
 MAGIC = b"\0asm\x01\0\0\0"
 MERGES = ("concat", "first", "program")
 DEFAULT_SHARDS = 4  # where the input allows it
 DEFAULT_FUEL = 10**9
-FUEL_MARGIN = 1.25  # over a dry run: other shards may take a little more than the largest
 DRY_RUN_FUEL = 10**11
 FUEL_PER_NONCE = 1000  # docs/protocol.md §3.3
 PICTURES = frozenset(".jpg .jpeg .png .webp .bmp .tif .tiff".split())
@@ -195,7 +198,18 @@ def refuse_unrunnable(path: Path, module: bytes) -> None:
 
     why = check(Manifest(wasm=root(module), argv=("check",)), module)
     if why is not None:
-        raise ConfigError(f"{path} is not a program that nodes can run: {why}")
+        raise ConfigError(f"{path} is not a program that nodes can run: {why}{_remedy(why)}")
+
+
+def _remedy(why: str) -> str:
+    """What to change, where the engine's own sentence does not say so yet."""
+    if "bytes of memory" in why:
+        return ": give it smaller static arrays, or a lower --initial-memory when linking"
+    if "the limit is" in why:
+        return ": build it smaller, for instance with -Os or fewer libraries, or split the function"
+    if "cut off" in why or "longer than 32 bits" in why:
+        return ": the file is damaged, build or download it again"
+    return ""
 
 
 def pieces_of(inputs: list[bytes], shards: int | None, how: str) -> list[bytes]:
@@ -344,13 +358,24 @@ def _fuel(text: str | None) -> int:
 
 def _measured(module: bytes, argv: list[str], pieces: Sequence[bytes]) -> int:
     """Fuel for a unit: run the largest shard here, on the executor that workers use, and add a margin."""
+    return with_margin(trial(module, argv, pieces).result.fuel_used)
+
+
+def trial(module: bytes, argv: list[str], pieces: Sequence[bytes]) -> Outcome:
+    """The largest of these shards, run here as a worker would. Raises ConfigError if it does not end well."""
     from blockedge_node.core.job import describe
     from blockedge_node.core.merkle import root
     from blockedge_node.executor.local import local_run
     from blockedge_node.wire.manifest import Manifest
 
+    largest = max(range(len(pieces)), key=lambda shard: len(pieces[shard]))
     manifest = Manifest(wasm=root(module), argv=tuple(argv), fuel=DRY_RUN_FUEL)
-    found = local_run(manifest, module, [max(pieces, key=len)], slots=1).outcomes[0]
-    if found.result.exit != 0:
-        raise ConfigError(f"the dry run ended badly ({describe(found.result.exit)}): say --fuel yourself")
-    return int(found.result.fuel_used * FUEL_MARGIN) + 10**6
+    manifest = replace(manifest, argv=manifest.arguments(largest, len(pieces)))
+    outcome = local_run(manifest, module, [pieces[largest]], slots=1).outcomes[0]
+    if outcome.result.exit != 0:
+        said = outcome.stderr.decode(errors="replace").strip().replace("\n", " / ")
+        raise ConfigError(
+            f"the dry run ended badly ({describe(outcome.result.exit)}{': ' + said[:300] if said else ''}): "
+            "mend the program or its input, or say --fuel yourself"
+        )
+    return outcome

@@ -100,7 +100,7 @@ def unpatch(gradient: Float, n: int, channels: int) -> Float:
 
 def convolved(seen: NDArray[Any], weights: NDArray[Any], biases: NDArray[Any]) -> NDArray[Any]:
     """Patches through one layer's kernels: [n][out][8][8]."""
-    sums = seen @ weights.reshape(len(weights), -1).T + biases
+    sums: NDArray[Any] = seen @ weights.reshape(len(weights), -1).T + biases
     return sums.reshape(-1, SIDE, SIDE, len(weights)).transpose(0, 3, 1, 2)
 
 
