@@ -275,6 +275,8 @@ async def _test_executor(pool: Pool, engine: Engine) -> None:
     if warning is not None:
         log.error("executor is not fit for work: this node makes no bids", error=warning, code="BE-EXEC-01")
         engine.set_policy(replace(engine.policy, paused=True))
+    if pool.walls is not None:
+        log.info("sandbox", layers=[*pool.walls.layers, "limits"], missing=dict(pool.walls.missing))
 
 
 async def _watch_gas(chain: ChainAdapter, engine: Engine) -> None:

@@ -190,7 +190,7 @@ def _disk(config: Config) -> Row:
 
 
 def _clock_and_chain(config: Config) -> Row:
-    """One call to the first endpoint: is it there, is it the chain, and does our clock agree with its newest block?"""
+    """Ask the first endpoint: is it there, is it the chain, does our clock agree with its newest block?"""
     from blockedge_node.config import load_coalition
 
     try:

@@ -51,7 +51,7 @@ def available() -> int | None:
 
 def total() -> int | None:
     """Bytes of this machine, or of our control group if that has less."""
-    found = [size for size in (_meminfo("MemTotal"), *_limits()) if size is not None]
+    found = [size for size in (_meminfo("MemTotal"), *limits()) if size is not None]
     return min(found, default=None)
 
 
@@ -64,7 +64,7 @@ def _meminfo(name: str) -> int | None:
     return int(sizes[0]) << 10 if sizes else None
 
 
-def _limits() -> list[int]:
+def limits() -> list[int]:
     """memory.max of our control group (v2) and of those around it."""
     try:
         own = Path("/proc/self/cgroup").read_text(encoding="ascii").strip().rpartition("::")[2]

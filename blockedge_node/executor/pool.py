@@ -217,11 +217,7 @@ class Pool:
                 self._zygote = None
             if self._zygote is None:
                 self._zygote = await Zygote.start(self._layers, self._hide)
-                if self.walls != self._zygote.walls:
-                    self.walls = self._zygote.walls
-                    log.info(
-                        "sandbox", layers=[*self.walls.layers, "limits"], missing=dict(self.walls.missing)
-                    )
+                self.walls = self._zygote.walls
             return self._zygote
 
     async def _let_go(self) -> None:

@@ -162,9 +162,13 @@ def become_nobody() -> None:
 
 
 def drop_capabilities() -> None:
+    """Raises OSError if some are left. A service manager may forbid the call where there is nothing to drop."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITIES_V3, 0)
-    nothing = (ctypes.c_uint32 * 6)()
-    _checked(_libc.capset(header, nothing), "capset")
+    if _libc.capset(header, (ctypes.c_uint32 * 6)()) != 0:
+        held = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; twice 32 bits each
+        _checked(_libc.capget(header, held), "capget")
+        if any(held):
+            raise PermissionError("the child cannot give up its capabilities")
 
 
 def leave_the_files() -> None:

@@ -131,7 +131,7 @@ def test_the_machines_memory_is_known() -> None:
     total, free = admission.total(), admission.available()
     assert total is not None
     assert free is not None
-    assert 0 < free <= total or admission._limits()
+    assert 0 < free <= total or admission.limits()
 
 
 def test_a_control_group_with_less_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
