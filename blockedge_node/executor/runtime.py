@@ -71,8 +71,12 @@ class Fault(Exception):
         self.detail = detail
 
 
-def new_engine(*, stack: int = WASM_STACK) -> wasmtime.Engine:
-    """The engine named ENGINE; `stack` in bytes. Raises Fault if another version of the library is installed."""
+def new_engine(*, stack: int = WASM_STACK, interpreter: bool = False) -> wasmtime.Engine:
+    """The engine named ENGINE. Raises Fault if another version of the library is installed.
+
+    `stack` in bytes. `interpreter` gives the referee: the same results without native code, some 40 times
+    slower, for the question whether a difference is the compiler's fault.
+    """
     # The library carries no version, and importlib.metadata would add 30 ms to each start of a child.
     release = ENGINE.split("/")[1] + ".dist-info"
     if not os.path.isdir(os.path.join(os.path.dirname(wasmtime.__file__), os.pardir, release)):
@@ -88,6 +92,10 @@ def new_engine(*, stack: int = WASM_STACK) -> wasmtime.Engine:
     # binding has no property for it.
     ffi.wasmtime_config_async_stack_size_set(config.ptr(), stack + (1 << 20))
     config.max_wasm_stack = stack
+    if interpreter:
+        config.target = (
+            "pulley64"  # wasmtime's own bytecode; another name that it does not know aborts the process
+        )
     ffi.wasmtime_config_wasm_compact_imports_set(config.ptr(), False)  # no property either
     return wasmtime.Engine(config)
 

@@ -2,6 +2,7 @@
 
     python tests/golden/build.py            write the table anew
     python tests/golden/build.py --check    change nothing; exit 1, naming each row, if one differs
+                                 … --interpreter    … with the referee: wasmtime's interpreter, no native code
 
 pytest checks it on the machine at hand, scripts/test_arm.sh on aarch64. A row that changes without a new
 engine id or a rebuilt guest splits the network: change ENGINE first (core/job.py).

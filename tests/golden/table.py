@@ -31,9 +31,9 @@ Execute = Callable[[WasmJob], Outcome]
 
 
 @contextmanager
-def executor() -> Iterator[Execute]:
+def executor(*, interpreter: bool = False) -> Iterator[Execute]:
     """Runs jobs in this process, on a stack as large as a child's; compiles each module once."""
-    engine = runtime.new_engine()
+    engine = runtime.new_engine(interpreter=interpreter)
     compiled: dict[bytes, bytes | str] = {}
 
     def run(job: WasmJob) -> Outcome:
@@ -118,15 +118,16 @@ class Table:
         self.path.write_text(json.dumps({"engine": ENGINE, "rows": rows}, indent=1) + "\n")
         print(f"{self.path.name}: {len(rows)} rows")
 
-    def check(self) -> int:
+    def check(self, *, interpreter: bool = False) -> int:
         """Run every row and say how it went; the number of rows that differ."""
-        print(f"{ENGINE} on {platform.machine()}, Python {platform.python_version()}")
+        machine = platform.machine() + (" (interpreter)" if interpreter else "")
+        print(f"{ENGINE} on {machine}, Python {platform.python_version()}")
         rows = self._read()
         strangers = sorted(rows.keys() ^ self.cases.keys())
         for name in strangers:
             print(f"DIFFERS  {name}: in the table or among the cases, not in both")
         bad = len(strangers)
-        with executor() as execute:
+        with executor(interpreter=interpreter) as execute:
             for name, case in self.cases.items():
                 if name in rows:
                     wrong = differences(case, rows[name], execute)
@@ -136,10 +137,14 @@ class Table:
         return bad
 
     def main(self) -> None:
-        """The command line: `--check`, or nothing to write."""
-        if sys.argv[1:] == ["--check"]:
-            sys.exit(1 if self.check() else 0)
-        self.write()
+        """The command line: `--check`, perhaps with `--interpreter`; nothing to write the table."""
+        match sys.argv[1:]:
+            case []:
+                self.write()
+            case ["--check", *rest] if set(rest) <= {"--interpreter"}:
+                sys.exit(1 if self.check(interpreter=bool(rest)) else 0)
+            case _:
+                sys.exit(f"usage: {sys.argv[0]} [--check [--interpreter]]")
 
     def _read(self) -> dict[str, Row]:
         table = json.loads(self.path.read_text())
