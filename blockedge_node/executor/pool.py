@@ -129,7 +129,7 @@ class Pool:
             task_status.started()
             while True:
                 try:
-                    zygote = await self._living()
+                    zygote = await self.zygote()
                 except ExecutorFault as fault:
                     log.warning("executor does not start", why=fault.detail, code="BE-EXEC-02")
                     await trio.sleep(RESPAWN_DELAY)
@@ -200,7 +200,7 @@ class Pool:
         return made
 
     async def _ask(self, order: Order) -> Reply:
-        child = await (await self._living()).fork()
+        child = await (await self.zygote()).fork()
         try:
             reply = await child.ask(order)
         finally:
@@ -209,7 +209,7 @@ class Pool:
             raise ExecutorFault(reply.reason, reply.detail)
         return reply
 
-    async def _living(self) -> Zygote:
+    async def zygote(self) -> Zygote:
         """The zygote; a new one if there is none or it died. Raises ExecutorFault."""
         async with self._starting:
             if self._zygote is not None and not self._zygote.alive:
