@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, NoReturn, Self
 
 import structlog
 import trio
@@ -76,6 +76,7 @@ class Pool:
         self._compiling: dict[int, trio.Lock] = {}
         self._zygote: Zygote | None = None
         self._starting = trio.Lock()
+        self._reaping: trio.Nursery | None = None
         self._users = 0  # orders under way, and serve
         self._stack = AsyncExitStack()
 
@@ -126,18 +127,23 @@ class Pool:
         """Keep a zygote ready until cancelled, then end it."""
         self._users += 1
         try:
-            task_status.started()
-            while True:
-                try:
-                    zygote = await self.zygote()
-                except ExecutorFault as fault:
-                    log.warning("executor does not start", why=fault.detail, code="BE-EXEC-02")
-                    await trio.sleep(RESPAWN_DELAY)
-                else:
-                    await zygote.process.wait()
-                    log.warning("executor ended and is started again", code="BE-EXEC-03")
+            async with trio.open_nursery() as self._reaping:
+                task_status.started()
+                await self._keep_zygote()
         finally:
+            self._reaping = None
             await self._let_go()
+
+    async def _keep_zygote(self) -> NoReturn:
+        while True:
+            try:
+                zygote = await self.zygote()
+            except ExecutorFault as fault:
+                log.warning("executor does not start", why=fault.detail, code="BE-EXEC-02")
+                await trio.sleep(RESPAWN_DELAY)
+            else:
+                await zygote.process.wait()
+                log.warning("executor ended and is started again", code="BE-EXEC-03")
 
     async def __aenter__(self) -> Self:
         nursery = await self._stack.enter_async_context(trio.open_nursery())
@@ -203,8 +209,15 @@ class Pool:
         child = await (await self.zygote()).fork()
         try:
             reply = await child.ask(order)
-        finally:
+        except BaseException:
             await child.end()
+            raise
+        child.kill()
+        if self._reaping is None:
+            await child.end()
+        else:
+            # It has said all that it will ever say; taking its memory apart takes longer than a small run.
+            self._reaping.start_soon(child.end)
         if isinstance(reply, Failed):
             raise ExecutorFault(reply.reason, reply.detail)
         return reply

@@ -366,7 +366,8 @@ async def test_the_child_sees_nothing_of_the_nodes_environment(monkeypatch: pyte
     monkeypatch.setenv("BLOCKEDGE_PASSWORD", "hunter2")
     async with Pool(slots=1) as pool:
         await pool.run(probe.JOB, wall=60)
-        for pid in family() - forks():
+        await until(lambda: all(state(pid) in "RS" for pid in family()))  # the run's child is reaped
+        for pid in family():
             assert b"hunter2" not in Path(f"/proc/{pid}/environ").read_bytes()
             assert os.readlink(f"/proc/{pid}/cwd") == "/"
 
