@@ -24,6 +24,7 @@ MERGES = ("concat", "first", "program")
 DEFAULT_SHARDS = 4  # where the input allows it
 DEFAULT_FUEL = 10**9
 DRY_RUN_FUEL = 10**11
+TRIALS = 4  # shards run dry, spread over all, and the largest one
 FUEL_PER_NONCE = 1000  # docs/protocol.md §3.3
 PICTURES = frozenset(".jpg .jpeg .png .webp .bmp .tif .tiff".split())
 
@@ -357,25 +358,30 @@ def _fuel(text: str | None) -> int:
 
 
 def _measured(module: bytes, argv: list[str], pieces: Sequence[bytes]) -> int:
-    """Fuel for a unit: run the largest shard here, on the executor that workers use, and add a margin."""
+    """Fuel for a unit: run a few shards here, on the executor that workers use, and add a margin."""
     return with_margin(trial(module, argv, pieces).result.fuel_used)
 
 
 def trial(module: bytes, argv: list[str], pieces: Sequence[bytes]) -> Outcome:
-    """The largest of these shards, run here as a worker would. Raises ConfigError if it does not end well."""
+    """The dearest of a few shards, the largest among them, run here as a worker would. Raises ConfigError if one
+    does not end well."""
     from blockedge_node.core.job import describe
     from blockedge_node.core.merkle import root
     from blockedge_node.executor.local import local_run
     from blockedge_node.wire.manifest import Manifest
 
+    template = Manifest(wasm=root(module), argv=tuple(argv), fuel=DRY_RUN_FUEL)
+    last = len(pieces) - 1
     largest = max(range(len(pieces)), key=lambda shard: len(pieces[shard]))
-    manifest = Manifest(wasm=root(module), argv=tuple(argv), fuel=DRY_RUN_FUEL)
-    manifest = replace(manifest, argv=manifest.arguments(largest, len(pieces)))
-    outcome = local_run(manifest, module, [pieces[largest]], slots=1).outcomes[0]
-    if outcome.result.exit != 0:
-        said = outcome.stderr.decode(errors="replace").strip().replace("\n", " / ")
-        raise ConfigError(
-            f"the dry run ended badly ({describe(outcome.result.exit)}{': ' + said[:300] if said else ''}): "
-            "mend the program or its input, or say --fuel yourself"
-        )
-    return outcome
+    outcomes = []
+    for shard in sorted({largest, *(last * i // (TRIALS - 1) for i in range(TRIALS))}):
+        manifest = replace(template, argv=template.arguments(shard, len(pieces)))
+        outcome = local_run(manifest, module, [pieces[shard]], slots=1).outcomes[0]
+        if outcome.result.exit != 0:
+            said = outcome.stderr.decode(errors="replace").strip().replace("\n", " / ")[:300]
+            raise ConfigError(
+                f"the dry run ended badly ({describe(outcome.result.exit)}{': ' + said if said else ''}): "
+                "mend the program or its input, or say --fuel yourself"
+            )
+        outcomes.append(outcome)
+    return max(outcomes, key=lambda outcome: outcome.result.fuel_used)

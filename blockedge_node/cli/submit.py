@@ -67,7 +67,7 @@ def submit(
         str | None, typer.Option(help="How a .wasm file's outputs become one: concat, first or program.")
     ] = None,
     fuel: Annotated[
-        str | None, typer.Option(help='Fuel a unit may burn, or "auto": run the largest shard here first.')
+        str | None, typer.Option(help='Fuel a unit may burn, or "auto": run a few shards here first.')
     ] = None,
     price: Annotated[
         str | None, typer.Option("--max-price", "--price", help='Most for a unit, e.g. "0.001 ether".')
