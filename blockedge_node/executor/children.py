@@ -52,10 +52,46 @@ class Walls:
     missing: Mapping[str, str]
 
 
+class Process:
+    """A process that this very thread starts.
+
+    trio would let one of its worker threads start it, which ends after ten idle seconds; for the kernel that is
+    the death of the parent, and bubblewrap's --die-with-parent would end the zygote amid a run.
+    """
+
+    def __init__(self, command: Sequence[str], *, stdin: socket.socket, stderr: int) -> None:
+        self._popen = subprocess.Popen(
+            command,
+            stdin=stdin.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            env=ENVIRONMENT,
+            cwd="/",
+            start_new_session=True,  # Ctrl-C in a terminal is the node's business
+        )
+        self.pid = self._popen.pid
+
+    def poll(self) -> int | None:
+        return self._popen.poll()
+
+    def kill(self) -> None:
+        self._popen.kill()
+
+    async def wait(self) -> int:
+        """Its exit status, once it has ended; any number of tasks may wait."""
+        while self._popen.poll() is None:
+            handle = os.pidfd_open(self.pid)
+            try:
+                await trio.lowlevel.wait_readable(handle)
+            finally:
+                os.close(handle)
+        return self._popen.returncode
+
+
 class Zygote:
     """One process of zygote.py, from its start to its end, and the walls around it."""
 
-    def __init__(self, process: trio.Process, control: trio.socket.SocketType, walls: Walls) -> None:
+    def __init__(self, process: Process, control: trio.socket.SocketType, walls: Walls) -> None:
         self.process = process
         self.walls = walls
         self._control = control
@@ -83,15 +119,7 @@ class Zygote:
         words = _Words()
         try:
             with theirs:
-                process = await trio.lowlevel.open_process(
-                    command,
-                    stdin=theirs,
-                    stdout=subprocess.DEVNULL,
-                    stderr=words.writer,
-                    env=ENVIRONMENT,
-                    cwd="/",
-                    start_new_session=True,  # Ctrl-C in a terminal is the node's business
-                )
+                process = Process(command, stdin=theirs, stderr=words.writer)
         except OSError as error:
             ours.close()
             words.close()
