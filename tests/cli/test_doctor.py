@@ -94,8 +94,8 @@ def test_wrong_settings_are_a_row_not_a_crash(tmp_path: Path) -> None:
     [
         (31337, 1, "ok", "answers"),
         (5, 1, "fail", "chain 31337"),
-        (31337, 900, "warn", "900 s old"),
-        (31337, -300, "warn", "-"),
+        (31337, 900, "warn", "s old"),
+        (31337, -300, "warn", "is -"),
     ],
 )
 def test_the_chain_and_the_clock(
