@@ -174,7 +174,7 @@ def _module(wanted: Wanted) -> Work:
         kind="wasm",
         inputs=pieces,
         shards=len(pieces),
-        fuel=given or _measured(module, argv, pieces),
+        fuel=given or _measured(module, argv, pieces, wanted.merge or "concat"),
         label=path.name,
         module=module,
         manifest={"argv": argv, "merge": wanted.merge or "concat"},
@@ -357,14 +357,22 @@ def _fuel(text: str | None) -> int:
     return int(digits)
 
 
-def _measured(module: bytes, argv: list[str], pieces: Sequence[bytes]) -> int:
-    """Fuel for a unit: run a few shards here, on the executor that workers use, and add a margin."""
-    return with_margin(trial(module, argv, pieces).result.fuel_used)
+def _measured(module: bytes, argv: list[str], pieces: Sequence[bytes], merge: str) -> int:
+    """Fuel for a unit: run a few shards here, on the executor that workers use, and add a margin.
+
+    A merging program gets the same fuel, so it is tried too, over as many outputs as there will be.
+    """
+    outcomes = trials(module, argv, pieces)
+    if merge == "program":
+        outputs = [outcomes[shard % len(outcomes)].output for shard in range(len(pieces))]
+        listed = b"".join(len(output).to_bytes(4, "big") + output for output in outputs)
+        outcomes += trials(module, [argv[0], "merge"], [listed])
+    return with_margin(max(outcome.result.fuel_used for outcome in outcomes))
 
 
-def trial(module: bytes, argv: list[str], pieces: Sequence[bytes]) -> Outcome:
-    """The dearest of a few shards, the largest among them, run here as a worker would. Raises ConfigError if one
-    does not end well."""
+def trials(module: bytes, argv: list[str], pieces: Sequence[bytes]) -> list[Outcome]:
+    """A few shards, the largest among them, run here as a worker would. Raises ConfigError if one does not end
+    well."""
     from blockedge_node.core.job import describe
     from blockedge_node.core.merkle import root
     from blockedge_node.executor.local import local_run
@@ -384,4 +392,4 @@ def trial(module: bytes, argv: list[str], pieces: Sequence[bytes]) -> Outcome:
                 "mend the program or its input, or say --fuel yourself"
             )
         outcomes.append(outcome)
-    return max(outcomes, key=lambda outcome: outcome.result.fuel_used)
+    return outcomes

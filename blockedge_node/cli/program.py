@@ -92,7 +92,7 @@ def check(
     With --input, it is also run once over that input, as a worker would: the fuel it burns, what it prints, and the
     price that a unit of this size is offered for by default.
     """
-    from blockedge_node.cli.inputs import files_of, read, read_module, refuse_unrunnable, trial
+    from blockedge_node.cli.inputs import files_of, read, read_module, refuse_unrunnable, trials
 
     run = session(ctx)
     data = read_module(module)
@@ -101,7 +101,7 @@ def check(
     text = f"{module} can be run by any node: {size(len(data))} of WebAssembly"
     if inputs:
         stdin = b"".join(read(path) for path in files_of(inputs))
-        outcome = trial(data, [module.stem, *(arg or ())], [stdin])
+        (outcome,) = trials(data, [module.stem, *(arg or ())], [stdin])
         fuel = with_margin(outcome.result.fuel_used)
         offer = default_price(fuel)
         found |= {
