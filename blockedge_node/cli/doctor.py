@@ -117,32 +117,20 @@ _REMEDIES = {
 
 def _executor(config: Config | None) -> Iterator[Row]:
     """Starts the executor as the daemon would, and has it run its probe."""
-    import trio
-
     from blockedge_node.core.job import ENGINE
-    from blockedge_node.executor.pool import ExecutorFault, Pool
+    from blockedge_node.executor.local import self_test
     from blockedge_node.executor.sandbox import NAMES, Layers
 
     chosen = config.settings.executor if config else None
     layers = Layers(**{name: getattr(chosen, name) for name in NAMES}) if chosen else Layers()
-    pool = Pool(layers=layers)
-    try:
-        trio.run(pool.self_test)
-        test = Row(check="self-test", verdict="ok", found=f"computes what all others do ({ENGINE})")
-    except ExecutorFault as fault:
-        test = Row(
-            check="self-test",
-            verdict="fail",
-            found=fault.detail,
-            remedy=f"install the pinned wasmtime ({ENGINE}) into this environment, or see the sandbox rows",
-        )
-    if pool.walls is not None:
+    walls, wrong = self_test(layers)
+    if walls is not None:
         for name in NAMES:
-            there = name in pool.walls.layers
+            there = name in walls.layers
             yield Row(
                 check=name,
                 verdict="ok" if there else "warn",
-                found="holds" if there else pool.walls.missing.get(name, "not in force"),
+                found="holds" if there else walls.missing.get(name, "not in force"),
                 remedy="" if there else _REMEDIES[name],
             )
     yield Row(
@@ -150,7 +138,11 @@ def _executor(config: Config | None) -> Iterator[Row]:
         verdict="ok",
         found="always on: no new files, sockets or processes in a program's child",
     )
-    yield test
+    if wrong:
+        remedy = f"install the pinned wasmtime ({ENGINE}) into this environment, or see the sandbox rows"
+        yield Row(check="self-test", verdict="fail", found=wrong, remedy=remedy)
+    else:
+        yield Row(check="self-test", verdict="ok", found=f"computes what all others do ({ENGINE})")
 
 
 def _settings(run: Session) -> tuple[Config | None, Row]:

@@ -13,7 +13,10 @@ import trio
 from blockedge_node.core.job import Outcome, WasmJob
 from blockedge_node.errors import BlockEdgeError
 from blockedge_node.executor.cache import Cache
+from blockedge_node.executor.children import Walls
+from blockedge_node.executor.faults import ExecutorFault
 from blockedge_node.executor.pool import Pool
+from blockedge_node.executor.sandbox import Layers
 from blockedge_node.wire.manifest import Manifest
 
 WALL = 600.0  # s a shard: a person waits, no window does
@@ -111,3 +114,14 @@ def check(manifest: Manifest, wasm: bytes) -> str | None:
         return await Pool().check(job)
 
     return trio.run(main)
+
+
+def self_test(layers: Layers) -> tuple[Walls | None, str]:
+    """Start the executor as a daemon would and run the probe: the walls that stand (None if it did not start),
+    and "" or why this machine is not fit."""
+    pool = Pool(layers=layers)
+    try:
+        trio.run(pool.self_test)
+    except ExecutorFault as fault:
+        return pool.walls, fault.detail
+    return pool.walls, ""
