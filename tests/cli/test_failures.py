@@ -24,7 +24,10 @@ USAGE, FAILURE, UNREACHABLE, TIMEOUT, CHAIN = 2, 1, 3, 4, 5
         ("fly", "No such command"),
         ("status --nope", "No such option"),
         ("task", "Usage"),
-        ("task submit nope", "there is no program 'nope': name one of frames, csvstats, pow"),
+        (
+            "task submit nope",
+            "there is no program 'nope': name one of frames, classify, csvstats, spectrum, render, powsearch, pow",
+        ),
         ("task submit missing.wasm", "there is no file missing.wasm"),
         ("task submit frames", "frames needs an input"),
         ("task submit frames --input missing.ppm", "there is no file missing.ppm"),
