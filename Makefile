@@ -57,6 +57,18 @@ test-py: setup  ## the Python tests; narrow them with ARGS="tests/core -k worker
 	@mkdir -p build
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --junitxml=build/pytest.xml $(ARGS)
 
+.PHONY: test-arm
+test-arm: setup  ## the golden table under qemu-aarch64: same stdout, fuel, memory, stack depth; ARGS=--fresh fetches anew
+	@scripts/test_arm.sh $(ARGS)
+
+.PHONY: test-foreign
+test-foreign: setup  ## programs of others, unmodified: resvg and CPython 3.12 (26 MB), minutes the first time
+	@scripts/test_foreign.sh $(ARGS)
+
+.PHONY: golden
+golden: setup  ## tests/golden/guests.json: only with a new engine id or a rebuilt guest
+	@$(PY) tests/golden/build.py
+
 .PHONY: check
 check: setup  ## style, types, import rules, sizes, gas, generated files, docs; one of them: make check ONLY=types
 	@scripts/check.sh $(ONLY)

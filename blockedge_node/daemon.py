@@ -45,7 +45,9 @@ from blockedge_node.core.unit import Standing
 from blockedge_node.engine import Engine
 from blockedge_node.engine import load as load_node
 from blockedge_node.errors import BlockEdgeError, ConfigError, Transient
+from blockedge_node.executor.cache import Cache
 from blockedge_node.executor.pool import Pool, memory_warning
+from blockedge_node.executor.sandbox import Layers
 from blockedge_node.p2p.network import P2P
 from blockedge_node.p2p.settings import Settings as P2pSettings
 from blockedge_node.performer import Performer
@@ -111,7 +113,7 @@ async def run(config: Config, ring: logs.LogRing, make_performer: MakePerformer 
             policy = replace(config.policy(engines=[ENGINE]), block_time=coalition.block_time)
             _check_windows(params, policy.block_time, config.settings.chain.confirmations)
             signer = LocalSigner(key, chain.domain)
-            pool = Pool(slots=config.settings.executor.slots)
+            pool = _pool(config)
             p2p = P2P(
                 seed=seed,
                 listen=config.settings.p2p.listen,
@@ -191,6 +193,25 @@ def _chain_config(config: Config, coalition: Coalition) -> ChainConfig:
     )
 
 
+def _pool(config: Config) -> Pool:
+    """The executor as the operator wants it. Raises ConfigError if its cache has no place."""
+    chosen = config.settings.executor
+    place = config.data_dir / "native"
+    try:
+        cache = Cache(place, size=chosen.cache) if chosen.cache else None
+    except OSError as error:
+        raise ConfigError(f"compiled programs cannot be kept in {place}: {error}") from error
+    return Pool(
+        slots=chosen.slots,
+        memory=chosen.memory or None,
+        cache=cache,
+        layers=Layers(
+            bubblewrap=chosen.bubblewrap, uid=chosen.uid, landlock=chosen.landlock, seccomp=chosen.seccomp
+        ),
+        hide=(config.data_dir, config.payment_key.parent, config.password_file.parent),
+    )
+
+
 async def _open(chain: ChainAdapter) -> Params:
     """The deployment's constants, once an endpoint answers. Raises ChainError if it is the wrong chain."""
     deadline = trio.current_time() + CHAIN_PATIENCE
@@ -254,6 +275,8 @@ async def _test_executor(pool: Pool, engine: Engine) -> None:
     if warning is not None:
         log.error("executor is not fit for work: this node makes no bids", error=warning, code="BE-EXEC-01")
         engine.set_policy(replace(engine.policy, paused=True))
+    if pool.walls is not None:
+        log.info("sandbox", layers=[*pool.walls.layers, "limits"], missing=dict(pool.walls.missing))
 
 
 async def _watch_gas(chain: ChainAdapter, engine: Engine) -> None:

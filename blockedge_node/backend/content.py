@@ -13,7 +13,7 @@ from blockedge_node.api.backend import NotFound
 from blockedge_node.backend.parts import Parts
 from blockedge_node.core.ids import ZERO_HASH, Root
 from blockedge_node.core.job import MAX_WASM
-from blockedge_node.errors import PeerError
+from blockedge_node.errors import ConfigError, PeerError
 from blockedge_node.wire.manifest import Manifest
 
 
@@ -28,8 +28,9 @@ class ContentPart(Parts):
         return models.Stored(root=root, size=size)
 
     async def put_program(self, spec: models.ProgramSpec) -> models.Program:
+        params = spec.params
         if spec.name is not None:
-            manifest = self._built_in(spec)
+            manifest, params = self._built_in(spec)
         else:
             manifest = Manifest(wasm=Root(spec.wasm or ZERO_HASH), argv=spec.argv or ("program",))
             size = self.blobs.size(manifest.wasm)
@@ -48,15 +49,23 @@ class ContentPart(Parts):
         for path, root in changes["files"].items():  # type: ignore[attr-defined]
             if not self.blobs.has(root):
                 raise NotFound(f"file {path!r}: no blob has the root 0x{root.hex()}")
-        manifest = replace(manifest, **changes).bind(spec.params)  # type: ignore[arg-type]
+        manifest = replace(manifest, **changes).bind(params)  # type: ignore[arg-type]
         root = await self.keep(manifest.encode())
         return models.Program(program=root, engine=manifest.engine, fuel=manifest.fuel, merge=manifest.merge)
 
-    def _built_in(self, spec: models.ProgramSpec) -> Manifest:
+    def _built_in(self, spec: models.ProgramSpec) -> tuple[Manifest, dict[str, str]]:
+        """A guest's manifest, with all that it names stored, and its parameters, defaults included."""
         if spec.name not in programs.GUESTS:
             raise NotFound(f"there is no program {spec.name!r}; known are {', '.join(programs.GUESTS)}")
-        loaded = programs.load(spec.name)
-        return Manifest(wasm=self.blobs.put(loaded.wasm), **loaded.fields)
+        guest = programs.GUESTS[spec.name]
+        try:
+            params = guest.chosen(spec.params) if spec.argv is None else dict(spec.params)
+        except ConfigError as error:
+            raise PeerError(str(error)) from error
+        loaded = programs.load(guest.name)
+        for data in guest.files().values():
+            self.blobs.put(data)
+        return Manifest(wasm=self.blobs.put(loaded.wasm), **loaded.fields), params
 
     def programs(self) -> Sequence[models.BuiltIn]:
         rows = []

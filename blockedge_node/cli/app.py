@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from blockedge_node.cli import bench, devnet, init, money, node, peers, program, task
+from blockedge_node.cli import bench, devnet, doctor, init, money, node, peers, program, task
 from blockedge_node.cli.context import Session
 from blockedge_node.cli.failures import code_of, exit_code
 from blockedge_node.cli.output import Output
@@ -80,6 +80,7 @@ def flags(
 
 
 init.register(app)
+doctor.register(app)
 node.register(app)
 money.register(app)
 app.add_typer(peers.app, name="peers")

@@ -6,21 +6,25 @@ Each refusal is one sentence and ends the command with exit code 2, before anyth
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from blockedge_node.cli.offer import with_margin
 from blockedge_node.core.job import MAX_SHARDS, MAX_STDIN, MAX_WASM
 from blockedge_node.errors import ConfigError
+
+if TYPE_CHECKING:
+    from blockedge_node.core.job import Outcome
 
 MAGIC = b"\0asm\x01\0\0\0"
 MERGES = ("concat", "first", "program")
 DEFAULT_SHARDS = 4  # where the input allows it
 DEFAULT_FUEL = 10**9
-FUEL_MARGIN = 1.25  # over a dry run: other shards may take a little more than the largest
 DRY_RUN_FUEL = 10**11
+TRIALS = 4  # shards run dry, spread over all, and the largest one
 FUEL_PER_NONCE = 1000  # docs/protocol.md §3.3
 PICTURES = frozenset(".jpg .jpeg .png .webp .bmp .tif .tiff".split())
 
@@ -34,6 +38,7 @@ class Wanted:
     shards: int | None
     split: str = "even"
     arguments: Sequence[str] | None = None
+    params: Sequence[str] | None = None
     merge: str | None = None
     fuel: str | None = None
     challenge: str | None = None
@@ -68,6 +73,8 @@ def prepare(wanted: Wanted) -> Work:
 def _search(wanted: Wanted) -> Work:
     from blockedge_node.executor.pow import NONCES, Search
 
+    if wanted.params:
+        raise ConfigError("pow takes no --param: say --challenge, --bits, --range and --shards")
     if wanted.inputs:
         raise ConfigError("pow takes no --input: say --challenge, --bits, --range and --shards")
     shards = wanted.shards or DEFAULT_SHARDS
@@ -92,42 +99,65 @@ def _guest(wanted: Wanted) -> Work:
     from blockedge_node.programs import guest
 
     found = guest(wanted.program)
-    if not wanted.inputs:
-        raise ConfigError(f"{found.name} needs an input: --input FILE or a directory")
     if wanted.arguments or wanted.merge:
         raise ConfigError(
             f"{found.name} brings its own arguments and merge: --arg and --merge are for .wasm files"
         )
-    files = files_of(wanted.inputs)
-    data = b"".join(_picture(path) if found.name == "frames" else read(path) for path in files)
-    pieces = _cut(found, data, wanted.shards)
+    given = params_of(wanted.params or ())
+    params = found.chosen(given)
+    if wanted.inputs:
+        convert = CONVERTERS.get(found.name, read)
+        data = b"".join(convert(path) for path in files_of(wanted.inputs))
+    elif found.blank is not None:
+        data = found.blank()
+    else:
+        raise ConfigError(f"{found.name} needs an input: --input FILE or a directory")
+    pieces = _cut(found, data, wanted.shards, params)
     _check_sizes(pieces)
-    fuel = found.fuel(max(map(len, pieces))) if wanted.fuel in (None, "auto") else _fuel(wanted.fuel)
+    if wanted.fuel in (None, "auto"):
+        fuel = found.fuel(max(map(len, pieces)), shards=len(pieces), params=params)
+    else:
+        fuel = _fuel(wanted.fuel)
     return Work(
         kind="wasm",
         inputs=pieces,
         shards=len(pieces),
         fuel=fuel,
         label=found.name,
-        manifest={"name": found.name},
+        manifest={"name": found.name} | ({"params": given} if given else {}),
     )
 
 
-def _cut(found: Any, data: bytes, shards: int | None) -> list[bytes]:
+def params_of(texts: Iterable[str]) -> dict[str, str]:
+    """NAME=VALUE texts as a map. Raises ConfigError for other texts and for a name given twice."""
+    params: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"--param takes NAME=VALUE, as --param width=800, not {text!r}")
+        if name in params:
+            raise ConfigError(f"--param {name} is given twice: leave one out")
+        params[name] = value
+    return params
+
+
+def _cut(found: Any, data: bytes, shards: int | None, params: Mapping[str, str]) -> list[bytes]:
     """The guest's own cut; without --shards, as many as the input allows, up to a few."""
     if shards is not None:
-        return list(found.split(data, shards))
+        return list(found.split(data, shards, params))
     for count in range(DEFAULT_SHARDS, 1, -1):
         try:
-            return list(found.split(data, count))
+            return list(found.split(data, count, params))
         except ConfigError:
             continue
-    return list(found.split(data, 1))
+    return list(found.split(data, 1, params))
 
 
 def _module(wanted: Wanted) -> Work:
     from blockedge_node.programs import names
 
+    if wanted.params:
+        raise ConfigError("--param is for built-in programs: give a .wasm file its arguments with --arg")
     path = Path(wanted.program)
     if not path.exists() and path.suffix != ".wasm" and "/" not in wanted.program:
         known = ", ".join((*names(), "pow"))
@@ -144,7 +174,7 @@ def _module(wanted: Wanted) -> Work:
         kind="wasm",
         inputs=pieces,
         shards=len(pieces),
-        fuel=given or _measured(module, argv, pieces),
+        fuel=given or _measured(module, argv, pieces, wanted.merge or "concat"),
         label=path.name,
         module=module,
         manifest={"argv": argv, "merge": wanted.merge or "concat"},
@@ -169,7 +199,18 @@ def refuse_unrunnable(path: Path, module: bytes) -> None:
 
     why = check(Manifest(wasm=root(module), argv=("check",)), module)
     if why is not None:
-        raise ConfigError(f"{path} is not a program that nodes can run: {why}")
+        raise ConfigError(f"{path} is not a program that nodes can run: {why}{_remedy(why)}")
+
+
+def _remedy(why: str) -> str:
+    """What to change, where the engine's own sentence does not say so yet."""
+    if "bytes of memory" in why:
+        return ": give it smaller static arrays, or a lower --initial-memory when linking"
+    if "the limit is" in why:
+        return ": build it smaller, for instance with -Os or fewer libraries, or split the function"
+    if "cut off" in why or "longer than 32 bits" in why:
+        return ": the file is damaged, build or download it again"
+    return ""
 
 
 def pieces_of(inputs: list[bytes], shards: int | None, how: str) -> list[bytes]:
@@ -231,25 +272,72 @@ def read(path: Path, limit: int = MAX_STDIN * MAX_SHARDS, what: str = "an input"
         raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
 
 
-def _picture(path: Path) -> bytes:
-    """PPM as it is; other formats through Pillow, if it is installed."""
+def _frame(path: Path) -> bytes:
+    """A picture for frames: PPM as it is; other formats through Pillow, if it is installed."""
+    from blockedge_node.programs.frames import encode
+
     if path.suffix.lower() not in PICTURES:
         return read(path)
+    picture = _picture(path, "PPM").convert("RGB")
+    return encode(picture.width, picture.height, picture.tobytes())
+
+
+def _digit(path: Path) -> bytes:
+    """A picture for classify: PGM as it is; other formats in grey, shrunk to 8x8, through Pillow."""
+    from blockedge_node.programs.classify import SIDE, encode
+
+    if path.suffix.lower() not in PICTURES:
+        return read(path)
+    picture = _picture(path, "PGM").convert("L")
+    return encode(
+        picture.reduce((max(1, picture.width // SIDE), max(1, picture.height // SIDE)))
+        .resize((SIDE, SIDE))
+        .tobytes()
+    )
+
+
+def _picture(path: Path, wanted: str) -> Any:
+    """A picture, opened with Pillow."""
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError:
         raise ConfigError(
-            f"{path} is not a PPM picture: install Pillow (pip install pillow) or convert it first"
+            f"{path} is not a {wanted} picture: install Pillow (pip install pillow) or convert it first"
         ) from None
-    from blockedge_node.programs.frames import encode
-
     read(path)  # for its sentences about missing and unreadable files
     try:
         with Image.open(path) as image:
-            picture = image.convert("RGB")
+            image.load()
+            return image
     except (UnidentifiedImageError, OSError) as error:
         raise ConfigError(f"{path} is not a picture that can be read: {error}") from None
-    return encode(picture.width, picture.height, picture.tobytes())
+
+
+def _signal(path: Path) -> bytes:
+    """A signal for spectrum: the samples of a .wav file's first channel, anything else as it is."""
+    data = read(path)
+    if path.suffix.lower() != ".wav":
+        return data
+    import io
+    import wave
+
+    try:
+        with wave.open(io.BytesIO(data)) as sound:
+            channels, width = sound.getnchannels(), sound.getsampwidth()
+            frames = sound.readframes(sound.getnframes())
+    except (wave.Error, EOFError) as error:
+        raise ConfigError(f"{path} is not a WAV file that can be read: {error}") from None
+    if width != 2:
+        raise ConfigError(f"{path} has samples of {8 * width} bits: convert it to 16 bits first")
+    return memoryview(frames).cast("h")[::channels].tobytes()
+
+
+# How a file becomes the input of a guest; of the others, as it is.
+CONVERTERS: Mapping[str, Callable[[Path], bytes]] = {
+    "frames": _frame,
+    "classify": _digit,
+    "spectrum": _signal,
+}
 
 
 def _check_sizes(pieces: Sequence[bytes]) -> None:
@@ -269,15 +357,39 @@ def _fuel(text: str | None) -> int:
     return int(digits)
 
 
-def _measured(module: bytes, argv: list[str], pieces: Sequence[bytes]) -> int:
-    """Fuel for a unit: run the largest shard here, on the executor that workers use, and add a margin."""
+def _measured(module: bytes, argv: list[str], pieces: Sequence[bytes], merge: str) -> int:
+    """Fuel for a unit: run a few shards here, on the executor that workers use, and add a margin.
+
+    A merging program gets the same fuel, so it is tried too, over as many outputs as there will be.
+    """
+    outcomes = trials(module, argv, pieces)
+    if merge == "program":
+        outputs = [outcomes[shard % len(outcomes)].output for shard in range(len(pieces))]
+        listed = b"".join(len(output).to_bytes(4, "big") + output for output in outputs)
+        outcomes += trials(module, [argv[0], "merge"], [listed])
+    return with_margin(max(outcome.result.fuel_used for outcome in outcomes))
+
+
+def trials(module: bytes, argv: list[str], pieces: Sequence[bytes]) -> list[Outcome]:
+    """A few shards, the largest among them, run here as a worker would. Raises ConfigError if one does not end
+    well."""
     from blockedge_node.core.job import describe
     from blockedge_node.core.merkle import root
     from blockedge_node.executor.local import local_run
     from blockedge_node.wire.manifest import Manifest
 
-    manifest = Manifest(wasm=root(module), argv=tuple(argv), fuel=DRY_RUN_FUEL)
-    found = local_run(manifest, module, [max(pieces, key=len)], slots=1).outcomes[0]
-    if found.result.exit != 0:
-        raise ConfigError(f"the dry run ended badly ({describe(found.result.exit)}): say --fuel yourself")
-    return int(found.result.fuel_used * FUEL_MARGIN) + 10**6
+    template = Manifest(wasm=root(module), argv=tuple(argv), fuel=DRY_RUN_FUEL)
+    last = len(pieces) - 1
+    largest = max(range(len(pieces)), key=lambda shard: len(pieces[shard]))
+    outcomes = []
+    for shard in sorted({largest, *(last * i // (TRIALS - 1) for i in range(TRIALS))}):
+        manifest = replace(template, argv=template.arguments(shard, len(pieces)))
+        outcome = local_run(manifest, module, [pieces[shard]], slots=1).outcomes[0]
+        if outcome.result.exit != 0:
+            said = outcome.stderr.decode(errors="replace").strip().replace("\n", " / ")[:300]
+            raise ConfigError(
+                f"the dry run ended badly ({describe(outcome.result.exit)}{': ' + said if said else ''}): "
+                "mend the program or its input, or say --fuel yourself"
+            )
+        outcomes.append(outcome)
+    return outcomes

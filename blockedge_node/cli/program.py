@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from blockedge_node.cli.context import session
+from blockedge_node.cli.offer import default_price, with_margin
+from blockedge_node.cli.output import ether, size
+from blockedge_node.errors import ConfigError
 
 app = typer.Typer(help="Programs that can be run by name.", no_args_is_help=True)
 
@@ -20,7 +23,7 @@ def list_programs(ctx: typer.Context) -> None:
     from blockedge_node.programs import guest, names
 
     run = session(ctx)
-    listed = []
+    listed: list[dict[str, Any]] = []
     for name in names():
         found = guest(name)
         module = found.wasm()
@@ -29,21 +32,91 @@ def list_programs(ctx: typer.Context) -> None:
                 "name": name,
                 "summary": found.summary,
                 "merge": found.merge,
+                "params": dict(found.params),
                 "size": len(module),
                 "sha256": hashlib.sha256(module).hexdigest(),
             }
         )
-    rows = [(item["name"], item["summary"], item["merge"], item["size"]) for item in listed]
-    rows.append(("pow", "proof-of-work search, judged by the contract (kind 1)", "–", "–"))
-    run.out.answer(listed, run.out.table(("name", "what it does", "merge", "bytes"), rows))
+    rows = [
+        (
+            item["name"],
+            item["summary"],
+            " ".join(f"{name}={value}" for name, value in item["params"].items()) or "–",
+            item["merge"],
+            item["size"],
+        )
+        for item in listed
+    ]
+    rows.append(
+        (
+            "pow",
+            "proof-of-work search, judged by the contract (kind 1)",
+            "--bits --range --challenge",
+            "–",
+            "–",
+        )
+    )
+    run.out.answer(listed, run.out.table(("name", "what it does", "parameters", "merge", "bytes"), rows))
 
 
 @app.command()
-def check(ctx: typer.Context, module: Annotated[Path, typer.Argument(help="A .wasm file.")]) -> None:
-    """Can nodes run this program? Compiles it as they do; needs no daemon. Exit code 2 if not."""
-    from blockedge_node.cli.inputs import read_module, refuse_unrunnable
+def sample(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="A built-in program's name.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Write it here.")],
+) -> None:
+    """Write real data that a built-in program can work on: photographs, handwritten digits and the like."""
+    from blockedge_node.programs.samples import real
+
+    run = session(ctx)
+    data = real(name)
+    try:
+        output.write_bytes(data)
+    except OSError as error:
+        raise ConfigError(f"cannot write {output}: {error.strerror or error}") from None
+    run.out.answer({"file": str(output), "size": len(data)}, f"{size(len(data))} written to {output}")
+
+
+@app.command()
+def check(
+    ctx: typer.Context,
+    module: Annotated[Path, typer.Argument(help="A .wasm file.")],
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Option("--input", "-i", help="Also run it here over this file, to see its cost."),
+    ] = None,
+    arg: Annotated[list[str] | None, typer.Option("--arg", help="An argument for that run.")] = None,
+) -> None:
+    """Can nodes run this program, and if not, what has to change? Needs no daemon. Exit code 2 if not.
+
+    With --input, it is also run once over that input, as a worker would: the fuel it burns, what it prints, and the
+    price that a unit of this size is offered for by default.
+    """
+    from blockedge_node.cli.inputs import files_of, read, read_module, refuse_unrunnable, trials
 
     run = session(ctx)
     data = read_module(module)
     refuse_unrunnable(module, data)
-    run.out.answer({"module": str(module), "size": len(data), "runs": True}, f"{module} can be run")
+    found: dict[str, object] = {"module": str(module), "size": len(data), "runs": True}
+    text = f"{module} can be run by any node: {size(len(data))} of WebAssembly"
+    if inputs:
+        stdin = b"".join(read(path) for path in files_of(inputs))
+        (outcome,) = trials(data, [module.stem, *(arg or ())], [stdin])
+        fuel = with_margin(outcome.result.fuel_used)
+        offer = default_price(fuel)
+        found |= {
+            "fuel_used": outcome.result.fuel_used,
+            "fuel": fuel,
+            "max_price": str(offer),
+            "seconds": round(outcome.cpu_seconds, 3),
+            "output": len(outcome.output),
+            "stderr": outcome.stderr.decode(errors="replace"),
+        }
+        text += (
+            f"\nover {size(len(stdin))} it burns {outcome.result.fuel_used / 1e9:.3g} Gfuel in "
+            f"{outcome.cpu_seconds:.2f} s and prints {size(len(outcome.output))}"
+            f"\nas one unit: --fuel {fuel}, offered for {ether(offer)} at most by default"
+        )
+        if outcome.stderr:
+            text += "\nit says: " + outcome.stderr.decode(errors="replace").rstrip()
+    run.out.answer(found, text)

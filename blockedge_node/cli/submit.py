@@ -1,6 +1,7 @@
 """`blockedge task submit`: check what was given, store it with the daemon, hand the job in.
 
     submit frames --input photos/*.ppm      a built-in program, its input cut by its own rules
+    submit render --param width=1200        one that takes parameters, see `program list`
     submit ./my.wasm --input data --shards 4    any WASI program
     submit pow --bits 20 --range 1000000    proof-of-work search, judged by the contract
 
@@ -19,15 +20,10 @@ import typer
 from blockedge_node.cli.context import Session, session
 from blockedge_node.cli.inputs import Wanted, prepare
 from blockedge_node.cli.money import wei
+from blockedge_node.cli.offer import GFUEL, default_delay, default_price
 from blockedge_node.cli.output import ether, short, size
 from blockedge_node.cli.waiting import until_job
 from blockedge_node.errors import ConfigError
-
-GFUEL = 10**9
-# Default of --max-price: thrice what a node asks by the defaults of node.toml, so that dearer ones may bid too.
-PRICE_FLOOR, PRICE_PER_GFUEL, HEADROOM = 10**13, 10**14, 3
-# Default of --delay: a queue of a few such units on a node of the default speed.
-SLOWEST, QUEUE, LEAST_DELAY = 500_000_000, 4, 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +59,15 @@ def submit(
         list[str] | None,
         typer.Option("--arg", help="An argument of a .wasm file; {shard} and {shards} are filled in."),
     ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", help="A built-in program's parameter, NAME=VALUE; may be repeated."),
+    ] = None,
     merge: Annotated[
         str | None, typer.Option(help="How a .wasm file's outputs become one: concat, first or program.")
     ] = None,
     fuel: Annotated[
-        str | None, typer.Option(help='Fuel a unit may burn, or "auto": run the largest shard here first.')
+        str | None, typer.Option(help='Fuel a unit may burn, or "auto": run a few shards here first.')
     ] = None,
     price: Annotated[
         str | None, typer.Option("--max-price", "--price", help='Most for a unit, e.g. "0.001 ether".')
@@ -112,6 +112,7 @@ def submit(
         shards=shards,
         split=split,
         arguments=arg,
+        params=param,
         merge=merge,
         fuel=fuel,
         challenge=challenge,
@@ -122,11 +123,9 @@ def submit(
         raise ConfigError(f"there is no directory {output.parent} to write {output.name} into")
     work = prepare(wanted)
     order = Order(
-        max_price=int(wei(price))
-        if price
-        else HEADROOM * (PRICE_FLOOR + work.fuel * PRICE_PER_GFUEL // GFUEL),
+        max_price=int(wei(price)) if price else default_price(work.fuel),
         deposit=int(wei(deposit)),
-        delay=delay or LEAST_DELAY + QUEUE * work.fuel // SLOWEST,
+        delay=delay or default_delay(work.fuel),
         weights=parse_weights(weights),
         rep_min=round(rep_min * 1_000_000),
         rep_max=round(rep_max * 1_000_000),

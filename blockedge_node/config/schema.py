@@ -61,9 +61,18 @@ class CoalitionSection(Section):
     file: str = "coalition.toml"
 
 
+Layer = Literal["auto", "on", "off"]
+
+
 class ExecutorSection(Section):
     slots: int = Field(default=1, ge=1, le=1024)
     speed: int = Field(default=500_000_000, ge=1)
+    memory: int = Field(default=0, ge=0)  # bytes; 0: half of the machine's
+    cache: int = Field(default=512 * 2**20, ge=0)  # bytes; 0: none
+    bubblewrap: Layer = "auto"
+    uid: Layer = "auto"
+    landlock: Layer = "auto"
+    seccomp: Layer = "auto"
 
 
 class PolicySection(Section):

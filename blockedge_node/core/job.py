@@ -27,7 +27,7 @@ from enum import IntEnum
 from blockedge_node.core.ids import ZERO_HASH, TaskId
 from blockedge_node.core.task import Result
 
-ENGINE = "be-det-0/wasmtime-50.0.1"  # changes with any change of fuel, limits, imports or trap codes
+ENGINE = "be-det-1/wasmtime-50.0.1"  # changes with any change of fuel, limits, imports or trap codes
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
@@ -65,6 +65,7 @@ class TrapCode(IntEnum):
     BAD_CONVERSION_TO_INTEGER = 9
     BAD_POINTER = 10  # a pointer given to a host call lies outside of the program's memory
     OUTPUT_TOO_LARGE = 11  # more on stdout than the manifest allows
+    STACK_TOO_DEEP = 12  # more calls within calls than the stack meter allows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ class Policy:
     worker: bool = True
     verifier: bool = True
     kinds: frozenset[int] = frozenset({1, 2})
-    engines: frozenset[str] = frozenset()  # runtime ids this node can run, e.g. be-det-0/wasmtime-50.0.1
+    engines: frozenset[str] = frozenset()  # runtime ids this node can run, e.g. be-det-1/wasmtime-50.0.1
     slots: int = 1  # runs at the same time
     price_floor: int = 10**13  # least price of a unit
     price_per_gfuel: int = 10**14  # added for each 1e9 fuel

@@ -15,18 +15,25 @@ from blockedge_node.core.job import MAX_STDERR, MAX_STDOUT, MIB, Job, Outcome, P
 from blockedge_node.core.task import Result
 
 HEADER: Final = 4  # bytes of a frame's length, big-endian
+MAX_NATIVE: Final = 192 * MIB  # larger machine code is not kept but made again for each run
 MAX_REPLY: Final = MAX_STDOUT + MAX_STDERR + MIB
+MAX_CODE_REPLY: Final = MAX_NATIVE + MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """`do` is run, check (a WasmJob's module, without running it) or refute (a PowJob's `output`).
-    `wall` in seconds bounds the child's CPU time."""
+    """`do` is run, compile (a WasmJob's module, without running it) or refute (a PowJob's `output`).
+    `wall` in seconds bounds the child's CPU time; `native` is what compiling the same module gave, or empty."""
 
     do: str
     job: Job
     wall: float
     output: bytes = b""
+    native: bytes = b""
+
+    @property
+    def max_reply(self) -> int:
+        return MAX_CODE_REPLY if self.do == "compile" else MAX_REPLY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +44,8 @@ class Failed:
     detail: str
 
 
-# Outcome: run · str | None: check, why the module is invalid · bytes | None: refute, the evidence
+# Outcome: run · compile: machine code, str why the module is invalid, None if too large · bytes | None: refute, the
+# evidence
 Reply = Outcome | str | bytes | Failed | None
 
 
@@ -55,7 +63,14 @@ def encode_order(order: Order) -> bytes:
         job["files"] = dict(job["files"])
     kind = "wasm" if isinstance(order.job, WasmJob) else "pow"
     return cbor2.dumps(
-        {"do": order.do, "kind": kind, "job": job, "wall": float(order.wall), "output": order.output}
+        {
+            "do": order.do,
+            "kind": kind,
+            "job": job,
+            "wall": float(order.wall),
+            "output": order.output,
+            "native": order.native,
+        }
     )
 
 
@@ -66,7 +81,7 @@ def decode_order(payload: bytes) -> Order:
     if raw["kind"] == "pow":
         return Order(do=raw["do"], job=PowJob(**job), wall=raw["wall"], output=raw["output"])
     job["argv"] = tuple(job["argv"])
-    return Order(do=raw["do"], job=WasmJob(**job), wall=raw["wall"])
+    return Order(do=raw["do"], job=WasmJob(**job), wall=raw["wall"], native=raw["native"])
 
 
 def encode_reply(reply: Reply) -> bytes:

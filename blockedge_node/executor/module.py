@@ -2,14 +2,15 @@
 
 The caps here bound what compiling and instantiating may cost, and refuse memories and tables that would
 make instantiation fail for reasons that only the machine knows. Whether the bodies are valid is the
-engine's business.
+engine's business; what a program must import and export is `interface.py`'s.
 
-Binary format: WebAssembly core specification 2.0, §5.5 (modules). Only the sections that carry a size are
-read.
+Binary format: WebAssembly core specification 2.0, §5.5 (modules). `Reader` is what all readers of modules
+share.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,8 +23,11 @@ MAX_TABLES: Final = 4
 MAX_TABLE_ELEMENTS: Final = 100_000
 MAX_IMPORTS: Final = 1_000
 
-_TABLE, _MEMORY, _IMPORT, _FUNCTION, _CODE = 4, 5, 2, 3, 10
+TYPE, IMPORT, FUNCTION, TABLE, MEMORY, GLOBAL, EXPORT, CODE = 1, 2, 3, 4, 5, 6, 7, 10  # ids of sections
+COMPONENT: Final = b"\0asm\x0d\0\x01\0"
 _REFERENCES = (0x70, 0x6F)  # funcref, externref
+_LONG_REFERENCES = (0x63, 0x64)  # (ref null heaptype), (ref heaptype)
+_FUNCTION_TYPE = 0x60
 
 
 class InvalidModule(Exception):
@@ -40,11 +44,24 @@ class Shape:
     tables: tuple[int, ...]
 
 
-class _Reader:
+class Reader:
     """A cursor over bytes; running over the end is an InvalidModule."""
 
     def __init__(self, data: bytes, at: int, end: int) -> None:
         self.data, self.at, self.end = data, at, end
+
+    @property
+    def size(self) -> int:
+        """Bytes that are left."""
+        return self.end - self.at
+
+    def fork(self) -> Reader:
+        """Another cursor at the same place: reading it does not move this one."""
+        return Reader(self.data, self.at, self.end)
+
+    def rest(self) -> bytes:
+        """The bytes that are left."""
+        return self.data[self.at : self.end]
 
     def byte(self) -> int:
         if self.at >= self.end:
@@ -64,22 +81,51 @@ class _Reader:
                 return value
         raise InvalidModule("a number in the module is longer than 32 bits")
 
-    def take(self, size: int) -> _Reader:
+    def take(self, size: int) -> Reader:
         """The next `size` bytes as a reader of their own."""
-        if size > self.end - self.at:
+        if size > self.size:
             raise InvalidModule("the module is cut off")
         self.at += size
-        return _Reader(self.data, self.at - size, self.at)
+        return Reader(self.data, self.at - size, self.at)
 
     def limits(self, what: str) -> int:
         """The minimum of a memory or table; flags beyond "has a maximum" mean shared, 64-bit or odd pages."""
         flags = self.byte()
         if flags > 1:
-            raise InvalidModule(f"a shared or 64-bit {what} is not supported")
+            raise InvalidModule(
+                f"a shared or 64-bit {what} is not supported: build without threads, for wasm32"
+            )
         minimum = self.u32()
         if flags:
             self.u32()
         return minimum
+
+    def name(self) -> str:
+        """A name, as the specification encodes it; bytes that are no UTF-8 show as replacement characters."""
+        return self.take(self.u32()).rest().decode(errors="replace")
+
+    def value_type(self) -> int:
+        """The first byte of a value type. References may have a long form, with a heap type behind it."""
+        kind = self.byte()
+        if kind in _LONG_REFERENCES:
+            while self.byte() >= 0x80:
+                pass
+        return kind
+
+    def function_type(self) -> tuple[bytes, bytes]:
+        """Parameters and results of a function type, one byte each."""
+        if self.byte() != _FUNCTION_TYPE:
+            raise InvalidModule("a type that is not a function's is not supported")
+        params = bytes(self.value_type() for _ in range(self.u32()))
+        return params, bytes(self.value_type() for _ in range(self.u32()))
+
+
+def sections(wasm: bytes) -> Iterator[tuple[int, Reader]]:
+    """(id, content) of every section in the order of the file. Raises InvalidModule where it is cut off."""
+    reader = Reader(wasm, len(MAGIC), len(wasm))
+    while reader.size:
+        kind = reader.byte()
+        yield kind, reader.take(reader.u32())
 
 
 def read_shape(wasm: bytes, *, memory_limit: int) -> Shape:
@@ -87,33 +133,32 @@ def read_shape(wasm: bytes, *, memory_limit: int) -> Shape:
 
     Raises InvalidModule. The text format is refused too: the binding would compile it silently.
     """
+    if wasm.startswith(COMPONENT):
+        raise InvalidModule("not a WebAssembly module but a component: build for wasm32-wasip1 (preview 1)")
     if not wasm.startswith(MAGIC):
         raise InvalidModule("not a WebAssembly module (version 1, binary format)")
     functions = largest = pages = 0
     tables: tuple[int, ...] = ()
-    reader = _Reader(wasm, len(MAGIC), len(wasm))
-    while reader.at < reader.end:
-        kind = reader.byte()
-        section = reader.take(reader.u32())
-        if kind == _IMPORT:
+    for kind, section in sections(wasm):
+        if kind == IMPORT:
             _cap("imports", section.u32(), MAX_IMPORTS)
-        elif kind == _FUNCTION:
+        elif kind == FUNCTION:
             functions = _cap("functions", section.u32(), MAX_FUNCTIONS)
-        elif kind == _TABLE:
+        elif kind == TABLE:
             tables = _tables(section)
-        elif kind == _MEMORY:
+        elif kind == MEMORY:
             if _cap("memories", section.u32(), 1):
                 pages = section.limits("memory")
-        elif kind == _CODE:
+        elif kind == CODE:
             for _ in range(_cap("function bodies", section.u32(), MAX_FUNCTIONS)):
                 body = section.take(section.u32())
-                largest = max(largest, _cap("bytes in one function", body.end - body.at, MAX_BODY))
+                largest = max(largest, _cap("bytes in one function", body.size, MAX_BODY))
     if pages * PAGE > memory_limit:
         raise InvalidModule(f"needs {pages * PAGE} bytes of memory; its manifest allows {memory_limit}")
     return Shape(functions=functions, largest_body=largest, memory=pages * PAGE, tables=tables)
 
 
-def _tables(section: _Reader) -> tuple[int, ...]:
+def _tables(section: Reader) -> tuple[int, ...]:
     minima = []
     for _ in range(_cap("tables", section.u32(), MAX_TABLES)):
         if section.byte() not in _REFERENCES:

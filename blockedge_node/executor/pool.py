@@ -1,186 +1,91 @@
-"""The node's side of execution: children kept warm, one for each run, killed at the deadline.
+"""The node's side of execution: a queue, a compile cache, and one child for each order, killed at the deadline.
 
-A fresh Python with wasmtime takes 60–100 ms, a run's own overhead a few; so the pool keeps idle children
-that have done their imports and only wait for an order. A child serves one order and ends, which leaves
-nothing of one program for the next. Cancelling a run kills its child; the node's death ends all of them
-(`runner.main`).
+    run ─▶ admission (slot, memory, turn) ─▶ cache ─miss─▶ a child that compiles ─▶ cache
+                                                └─hit──▶ a child that runs ─▶ Outcome
+
+Children are forked by a zygote (zygote.py) that has done their imports, behind the walls that hold on this
+machine (sandbox.py). A child serves one order and ends, which leaves nothing of one program for the next. A
+child that compiles never runs anything, so that its machine code may be kept; one that runs keeps nothing.
+Cancelling a run kills its child; the node's death ends all of them, the zygote too. If the zygote dies, its
+runs are faults and the next one has a new zygote.
 
 Errors. A run ends in an `Outcome` (traps and invalid modules included: they are results) or raises
 
-    ExecutorFault   the machine spoiled it (deadline, killed, native stack …): retry maybe, never a verdict
+    ExecutorFault   the machine spoiled it (deadline, killed, memory …): retry maybe, never a verdict
     Rejected        NO_ENGINE: the program names another engine than ours
     PowError        the search's data makes no sense
 """
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-from collections import deque
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, NoReturn, Self
 
 import structlog
 import trio
 
 from blockedge_node.core.job import ENGINE, Job, Outcome, PowJob, WasmJob
-from blockedge_node.errors import Rejected, Transient
-from blockedge_node.executor import probe
-from blockedge_node.executor.frames import (
-    HEADER,
-    MAX_REPLY,
-    BadFrame,
-    Failed,
-    Order,
-    Reply,
-    decode_reply,
-    encode_order,
-    frame,
-)
+from blockedge_node.errors import Rejected
+from blockedge_node.executor import admission, probe
+from blockedge_node.executor.admission import Admission
+from blockedge_node.executor.cache import Cache
+from blockedge_node.executor.children import Walls, Zygote
+from blockedge_node.executor.faults import ExecutorFault as ExecutorFault  # raised here: imported from here
+from blockedge_node.executor.frames import Failed, Order, Reply
 from blockedge_node.executor.pow import Search
+from blockedge_node.executor.sandbox import Layers
 
 log = structlog.get_logger("executor")
 
-# Isolated (-I): neither the environment nor the working directory choose what the child imports. The one
-# path it gets is where this package lives, so it runs the node's own version whether installed or not.
-# Without cffi, the library that hashes falls back to ctypes: as fast for us, and 30 ms less to import.
-_BOOT: Final = (
-    "import sys; sys.path.insert(0, sys.argv[1]); sys.modules['cffi'] = None; "
-    "from blockedge_node.executor.runner import main; main()"
+CHECK_WALL: Final = (
+    240.0  # s; compiling may take 60 s of CPU time (sandbox.py), of which a busy machine gives a part
 )
-COMMAND: Final = (sys.executable, "-I", "-c", _BOOT, str(Path(__file__).resolve().parents[2]))
-
-CHECK_WALL: Final = 60.0  # s; compiling the largest module that the limits allow
-RESPAWN_DELAY: Final = 1.0  # s between attempts to start a spare while the machine refuses
-_TAIL: Final = 2048  # bytes of a dead child's last words
-
-
-class ExecutorFault(Transient):
-    """The machine spoiled a run.
-
-    `reason` is one word: timeout, died (killed, out of memory, out of CPU time), stack, compile, host, spawn;
-    or engine, order, frame, selftest, which say that this installation is broken and a retry will not help.
-    """
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"the executor gave no result ({reason}): {detail}")
-        self.reason = reason
-        self.detail = detail
-
-
-class _Child:
-    """One process of runner.py, from its start to its reaping."""
-
-    def __init__(self, process: trio.Process) -> None:
-        self.process = process
-        self._last_words = bytearray()
-
-    @classmethod
-    async def start(cls) -> _Child:
-        try:
-            process = await trio.lowlevel.open_process(
-                COMMAND,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env={},
-                cwd="/",
-                start_new_session=True,  # Ctrl-C in a terminal is the node's business
-            )
-        except OSError as error:
-            raise ExecutorFault("spawn", f"cannot start a child: {error}") from error
-        return cls(process)
-
-    @property
-    def alive(self) -> bool:
-        return self.process.poll() is None
-
-    async def ask(self, order: Order) -> Reply:
-        """Send the order, wait for the reply. Raises ExecutorFault if the child dies or lies."""
-        payload = b""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._send, frame(encode_order(order)))
-            nursery.start_soon(self._listen)
-            payload = await self._receive()
-            if not payload:
-                await self.process.wait()
-            nursery.cancel_scope.cancel()
-        if not payload:
-            raise ExecutorFault("died", self._obituary())
-        try:
-            return decode_reply(payload)
-        except BadFrame as error:
-            raise ExecutorFault("frame", f"the child sent nonsense: {error}") from error
-
-    async def end(self) -> None:
-        """Kill and reap; quick, and not to be cancelled: a zombie would be worse."""
-        with trio.CancelScope(shield=True):
-            self.process.kill()
-            await self.process.wait()
-            for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-                if stream is not None:
-                    await stream.aclose()
-
-    async def _send(self, data: bytes) -> None:
-        assert self.process.stdin is not None
-        with suppress(trio.BrokenResourceError):  # it died; the missing reply says so
-            await self.process.stdin.send_all(data)
-
-    async def _listen(self) -> None:
-        assert self.process.stderr is not None
-        async for part in self.process.stderr:
-            self._last_words = (self._last_words + part)[-_TAIL:]
-
-    async def _receive(self) -> bytes:
-        """One frame's payload; empty if the child ended, or promised more than any reply may take."""
-        data = bytearray()
-        need = HEADER
-        assert self.process.stdout is not None
-        while len(data) < need:
-            part = await self.process.stdout.receive_some(1 << 20)
-            if not part:
-                return b""
-            data += part
-            if need == HEADER and len(data) >= HEADER:
-                size = int.from_bytes(data[:HEADER], "big")
-                if size > MAX_REPLY:
-                    self.process.kill()
-                    return b""
-                need = HEADER + size
-        return bytes(data[HEADER:need])
-
-    def _obituary(self) -> str:
-        code = self.process.returncode or 0
-        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-        words = self._last_words.decode(errors="replace").strip().splitlines()
-        return (
-            f"the child was {how}" if code < 0 else f"the child {how}" + (f": {words[-1]}" if words else "")
-        )
+RESPAWN_DELAY: Final = 1.0  # s between attempts to start a zygote while the machine refuses
 
 
 class Pool:
     """Runs jobs in children, at most `slots` at a time; further ones wait their turn.
 
     `async with Pool(slots=2) as pool`, or `await nursery.start(pool.serve)`. Without either it works too,
-    with a cold start for every run. `warm` idle children are kept (default: one a slot; about 30 MB each).
+    with a zygote started for the orders that are there and ended after them. `memory` bytes bound what the
+    running programs may need together (None: half of the machine's); `hide` are directories that even a child
+    that broke out of the engine must not see, where bubblewrap is.
     """
 
-    def __init__(self, *, slots: int = 1, warm: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        slots: int = 1,
+        memory: int | None = None,
+        cache: Cache | None = None,
+        layers: Layers | None = None,
+        hide: Sequence[Path] = (),
+    ) -> None:
         if slots < 1:
             raise ValueError("an executor needs at least one slot")
         self.slots = slots
-        self._free = trio.Semaphore(slots)
-        self._warm = slots if warm is None else warm
-        self._idle: deque[_Child] = deque()
-        self._taken = trio.Event()
+        whole = admission.total()
+        if memory is None and whole is not None:
+            memory = int(whole * admission.SHARE)
+        self.admission = Admission(slots=slots, budget=memory)
+        self.walls: Walls | None = None
+        self._cache = cache
+        self._layers = layers or Layers()
+        self._hide = tuple(hide)
+        self._compiling: dict[int, trio.Lock] = {}
+        self._zygote: Zygote | None = None
+        self._starting = trio.Lock()
+        self._reaping: trio.Nursery | None = None
+        self._users = 0  # orders under way, and serve
         self._stack = AsyncExitStack()
 
     @property
     def busy(self) -> int:
         """How many slots are in use."""
-        return self.slots - self._free.value
+        return self.admission.running
 
     async def run(self, job: Job, *, wall: float) -> Outcome:
         """Run a job; `wall` seconds count from when it gets its slot. See the module's list of errors."""
@@ -191,10 +96,15 @@ class Pool:
         return reply
 
     async def check(self, job: WasmJob, *, wall: float = CHECK_WALL) -> str | None:
-        """Before bidding: why the job's module would end as INVALID, or None. Compiles it, runs nothing."""
+        """Before bidding: why the job's module would end as INVALID or not fit here, or None. Compiles it (for
+        the cache too), runs nothing."""
         self._refuse_impossible(job)
-        reply = await self._order(Order(do="check", job=job, wall=wall))
-        if not isinstance(reply, str | None):
+        if why := self.admission.too_large(admission.need(job, do="run")):
+            return why
+        reply = await self._order(Order(do="compile", job=job, wall=wall))
+        if isinstance(reply, bytes | None):
+            return None
+        if not isinstance(reply, str):
             raise ExecutorFault("frame", "the child replied to another order")
         return reply
 
@@ -208,30 +118,35 @@ class Pool:
         return reply
 
     async def self_test(self) -> None:
-        """At the node's start: run the probe program. Raises ExecutorFault unless its result is the known one."""
-        outcome = await self.run(probe.JOB, wall=CHECK_WALL)
-        if outcome.result != probe.RESULT:
-            raise ExecutorFault(
-                "selftest", "this machine computes another result than all others: do not bid with it"
-            )
+        """At the node's start: run the probe programs. Raises ExecutorFault unless all give the known results."""
+        for job, result in probe.CASES:
+            outcome = await self.run(job, wall=CHECK_WALL)
+            if outcome.result != result:
+                raise ExecutorFault(
+                    "selftest", "this machine computes another result than all others: do not bid with it"
+                )
 
     async def serve(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Keep spares ready until cancelled, then end them."""
+        """Keep a zygote ready until cancelled, then end it."""
+        self._users += 1
         try:
-            task_status.started()
-            while True:
-                self._taken = trio.Event()
-                if len(self._idle) < self._warm:
-                    try:
-                        self._idle.append(await _Child.start())
-                    except ExecutorFault as fault:
-                        log.warning("no spare child", why=fault.detail)
-                        await trio.sleep(RESPAWN_DELAY)
-                else:
-                    await self._taken.wait()
+            async with trio.open_nursery() as self._reaping:
+                task_status.started()
+                await self._keep_zygote()
         finally:
-            while self._idle:
-                await self._idle.popleft().end()
+            self._reaping = None
+            await self._let_go()
+
+    async def _keep_zygote(self) -> NoReturn:
+        while True:
+            try:
+                zygote = await self.zygote()
+            except ExecutorFault as fault:
+                log.warning("executor does not start", why=fault.detail, code="BE-EXEC-02")
+                await trio.sleep(RESPAWN_DELAY)
+            else:
+                await zygote.process.wait()
+                log.warning("executor ended and is started again", code="BE-EXEC-03")
 
     async def __aenter__(self) -> Self:
         nursery = await self._stack.enter_async_context(trio.open_nursery())
@@ -251,27 +166,81 @@ class Pool:
             raise Rejected("NO_ENGINE", f"the program runs on {job.engine}; this node has {ENGINE}")
 
     async def _order(self, order: Order) -> Reply:
-        async with self._free:
-            child = await self._take()
+        need = admission.need(order.job, do=order.do)
+        async with self.admission.admitted(admission.line_of(order.job), need):
+            self._users += 1
             try:
                 with trio.move_on_after(order.wall):
-                    reply = await child.ask(order)
-                    if isinstance(reply, Failed):
-                        raise ExecutorFault(reply.reason, reply.detail)
-                    return reply
+                    return await self._obeyed(order)
             finally:
-                await child.end()
+                await self._let_go()
         raise ExecutorFault("timeout", f"not done after {order.wall:g} s")
 
-    async def _take(self) -> _Child:
-        """A warm child, or else a cold one."""
-        while self._idle:
-            child = self._idle.popleft()
-            self._taken.set()
-            if child.alive:
-                return child
+    async def _obeyed(self, order: Order) -> Reply:
+        """The reply, with the cache asked before and told after. Raises ExecutorFault."""
+        if not isinstance(order.job, WasmJob) or self._cache is None:
+            return await self._ask(order)
+        if order.do == "compile":  # asked anew: limits and arguments belong to the job, code to the module
+            return await self._made(order, self._cache)
+        native = await self._native(order, self._cache)
+        # An invalid module, or code too large to keep: what a run without the cache gives.
+        return await self._ask(replace(order, native=native) if isinstance(native, bytes) else order)
+
+    async def _native(self, order: Order, cache: Cache) -> Reply:
+        """Machine code for the order's module: kept, or made now, by one child at a time for each module."""
+        assert isinstance(order.job, WasmJob)
+        wasm = order.job.wasm
+        lock = self._compiling.setdefault(hash(wasm), trio.Lock())
+        try:
+            async with lock:
+                kept = await trio.to_thread.run_sync(cache.get, wasm)
+                if kept is not None:
+                    return kept
+                return await self._made(replace(order, do="compile"), cache)
+        finally:
+            if not lock.statistics().tasks_waiting:
+                self._compiling.pop(hash(wasm), None)
+
+    async def _made(self, order: Order, cache: Cache) -> Reply:
+        assert isinstance(order.job, WasmJob)
+        made = await self._ask(order)
+        if isinstance(made, bytes):
+            await trio.to_thread.run_sync(cache.put, order.job.wasm, made)
+        return made
+
+    async def _ask(self, order: Order) -> Reply:
+        child = await (await self.zygote()).fork()
+        try:
+            reply = await child.ask(order)
+        except BaseException:
             await child.end()
-        return await _Child.start()
+            raise
+        child.kill()
+        if self._reaping is None:
+            await child.end()
+        else:
+            # It has said all that it will ever say; taking its memory apart takes longer than a small run.
+            self._reaping.start_soon(child.end)
+        if isinstance(reply, Failed):
+            raise ExecutorFault(reply.reason, reply.detail)
+        return reply
+
+    async def zygote(self) -> Zygote:
+        """The zygote; a new one if there is none or it died. Raises ExecutorFault."""
+        async with self._starting:
+            if self._zygote is not None and not self._zygote.alive:
+                await self._zygote.end()
+                self._zygote = None
+            if self._zygote is None:
+                self._zygote = await Zygote.start(self._layers, self._hide)
+                self.walls = self._zygote.walls
+            return self._zygote
+
+    async def _let_go(self) -> None:
+        self._users -= 1
+        if not self._users and self._zygote is not None:
+            zygote, self._zygote = self._zygote, None
+            await zygote.end()
 
 
 def memory_warning() -> str | None:

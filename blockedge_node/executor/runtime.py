@@ -6,6 +6,7 @@ What makes it deterministic (docs/protocol.md §2.2), each point a switch below 
   module that uses them is INVALID on every node;
 - fuel bounds the work, and equals on every machine for one engine id; memory that is initialised by
   copy-on-write would change it, so that is off;
+- the stack ends at the same call everywhere, because the module is rewritten to count it (`stackmeter.py`);
 - memory and tables grow up to fixed limits, checked before instantiating where the module declares them;
 - the only imports are those of `wasi.py`, with exactly their signatures;
 - the final memory enters the result, so an answer cannot be guessed without running the program.
@@ -14,7 +15,8 @@ What the *machine* does (out of memory, native stack overflow, a bug of ours) ra
 result. Call `run` on a thread with at least THREAD_STACK bytes of stack, in a process that may be lost: the
 binding aborts it on a configuration it does not like, and hostile code runs here.
 
-A pass that rewrites modules belongs between `validate` and compiling, in `prepare`.
+    job.wasm ──admit──▶ metered module ──compile──▶ native code ──run──▶ Outcome
+             (InvalidModule: the same on every node)            (Fault: this machine)
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from blockedge_node.core.ids import ZERO_HASH, Hash, Root
 from blockedge_node.core.job import ENGINE, Ending, Outcome, TrapCode, WasmJob, exit_word
 from blockedge_node.core.merkle import root
 from blockedge_node.core.task import Result
-from blockedge_node.executor import preview1, wasi
+from blockedge_node.executor import interface, preview1, stackmeter, wasi
 from blockedge_node.executor.module import MAX_TABLE_ELEMENTS, MAX_TABLES, PAGE, InvalidModule, read_shape
 
 WASM_STACK: Final = 192 << 20  # bytes of native stack that a program may use
@@ -44,6 +46,18 @@ _OFF: Final = (
     "wasm_custom_page_sizes wasm_wide_arithmetic wasm_multi_value parallel_compilation epoch_interruption"
 ).split()
 _ON: Final = "consume_fuel cranelift_nan_canonicalization wasm_relaxed_simd_deterministic".split()
+
+# In the engine's words → what the author can do. For people: no result depends on it.
+_REMEDIES: Final = {
+    "threads": "build without threads",
+    "relaxed SIMD": "build without relaxed SIMD (-mno-relaxed-simd); plain SIMD is fine",
+    "exceptions": "build without exceptions (-fno-exceptions)",
+    "tail calls": "build without tail calls (-mno-tail-call)",
+    "memory64": "build for wasm32",
+    "multi-value": "build without multi-value results (-mno-multivalue)",
+    "multiple memories": "build with one memory",
+    "gc feature": "languages that need garbage-collected references are not supported",
+}
 
 _ZERO_PAGE: Final = bytes(PAGE)
 
@@ -57,8 +71,12 @@ class Fault(Exception):
         self.detail = detail
 
 
-def new_engine() -> wasmtime.Engine:
-    """The engine named ENGINE. Raises Fault if another version of the library is installed."""
+def new_engine(*, stack: int = WASM_STACK, interpreter: bool = False) -> wasmtime.Engine:
+    """The engine named ENGINE. Raises Fault if another version of the library is installed.
+
+    `stack` in bytes. `interpreter` gives the referee: the same results without native code, some 40 times
+    slower, for the question whether a difference is the compiler's fault.
+    """
     # The library carries no version, and importlib.metadata would add 30 ms to each start of a child.
     release = ENGINE.split("/")[1] + ".dist-info"
     if not os.path.isdir(os.path.join(os.path.dirname(wasmtime.__file__), os.pardir, release)):
@@ -72,28 +90,60 @@ def new_engine() -> wasmtime.Engine:
         setattr(config, switch, True)
     # The process aborts if the (unused) stack of async calls is smaller than the stack of wasm, and the
     # binding has no property for it.
-    ffi.wasmtime_config_async_stack_size_set(config.ptr(), WASM_STACK + (1 << 20))
-    config.max_wasm_stack = WASM_STACK
+    ffi.wasmtime_config_async_stack_size_set(config.ptr(), stack + (1 << 20))
+    config.max_wasm_stack = stack
+    if interpreter:
+        config.target = (
+            "pulley64"  # wasmtime's own bytecode; another name that it does not know aborts the process
+        )
+    ffi.wasmtime_config_wasm_compact_imports_set(config.ptr(), False)  # no property either
     return wasmtime.Engine(config)
 
 
-def prepare(engine: wasmtime.Engine, wasm: bytes, *, memory_limit: int) -> wasmtime.Module:
-    """Check `wasm` against all rules that do not need a run, and compile it.
-
-    Raises InvalidModule, the same on every node, or Fault if a valid module does not compile here.
-    """
+def admit(engine: wasmtime.Engine, wasm: bytes, *, memory_limit: int) -> bytes:
+    """Check `wasm` against every rule that needs no run, in the order of what checking costs; the metered
+    module that is compiled in its place. Raises InvalidModule, the same on every node."""
     read_shape(wasm, memory_limit=memory_limit)
     try:
+        # Before rewriting: what names a function or global of the meter is invalid only as it came.
         wasmtime.Module.validate(engine, wasm)
     except wasmtime.WasmtimeError as error:
-        raise InvalidModule(f"does not validate: {_one_line(error)}") from error
+        raise InvalidModule(f"does not validate: {_one_line(error)}{_remedy(str(error))}") from error
+    interface.check(wasm)
+    return stackmeter.meter(wasm)
+
+
+def compile(engine: wasmtime.Engine, metered: bytes) -> wasmtime.Module:
+    """Native code for what `admit` gave. Raises Fault: a module that was admitted compiles elsewhere."""
     try:
-        module = wasmtime.Module(engine, wasm)
+        return wasmtime.Module(engine, metered)
     except wasmtime.WasmtimeError as error:
         raise Fault("compile", _one_line(error)) from error
-    _check_imports(module)
-    _check_exports(module)
-    return module
+
+
+def prepare(engine: wasmtime.Engine, wasm: bytes, *, memory_limit: int) -> wasmtime.Module:
+    """`admit` and `compile`. Raises what they raise."""
+    return compile(engine, admit(engine, wasm, memory_limit=memory_limit))
+
+
+def load(engine: wasmtime.Engine, native: bytes, wasm: bytes, *, memory_limit: int) -> wasmtime.Module:
+    """What `prepare` gives, from the code that `native_code` made of the same module. Only the memory limit
+    can make an admitted module invalid."""
+    read_shape(wasm, memory_limit=memory_limit)
+    try:
+        return wasmtime.Module.deserialize(engine, native)
+    except wasmtime.WasmtimeError as error:
+        raise Fault("compile", f"cached code does not load: {_one_line(error)}") from error
+
+
+def native_code(engine: wasmtime.Engine, job: WasmJob) -> bytes | str:
+    """The job's module as machine code for `load`, or why it is INVALID; runs nothing. Raises Fault."""
+    try:
+        module = prepare(engine, job.wasm, memory_limit=job.memory)
+        wasi.System(job, _Guest())
+    except InvalidModule as why:
+        return str(why)
+    return bytes(module.serialize())
 
 
 def check(engine: wasmtime.Engine, job: WasmJob) -> str | None:
@@ -106,12 +156,17 @@ def check(engine: wasmtime.Engine, job: WasmJob) -> str | None:
     return None
 
 
-def run(engine: wasmtime.Engine, job: WasmJob) -> Outcome:
-    """Run one shard to its end. Raises Fault for whatever is no property of program, input and limits."""
+def run(engine: wasmtime.Engine, job: WasmJob, native: bytes = b"") -> Outcome:
+    """Run one shard to its end, with code that is compiled already if there is some.
+
+    Raises Fault for whatever is no property of program, input and limits."""
     started = time.thread_time()
     guest = _Guest()
     try:
-        module = prepare(engine, job.wasm, memory_limit=job.memory)
+        if native:
+            module = load(engine, native, job.wasm, memory_limit=job.memory)
+        else:
+            module = prepare(engine, job.wasm, memory_limit=job.memory)
         system = wasi.System(job, guest)
     except InvalidModule as why:
         return _stopped(exit_word(Ending.INVALID), f"invalid program: {why}", b"", started)
@@ -130,7 +185,7 @@ def run(engine: wasmtime.Engine, job: WasmJob) -> Outcome:
         exports = instance.exports(store)
         guest.memory = exports["memory"]
         start = exports["_start"]
-        assert isinstance(start, wasmtime.Func)  # _check_exports
+        assert isinstance(start, wasmtime.Func)  # interface.check
         start(store)
         code = 0
     except wasi.Exit as exit:
@@ -138,7 +193,7 @@ def run(engine: wasmtime.Engine, job: WasmJob) -> Outcome:
     except wasi.Trapped as trap:
         return _trapped(trap.code, system, started)
     except wasmtime.Trap as trap:
-        return _trapped(_trap_code(trap), system, started)
+        return _trapped(_trap_code(trap, job.wasm), system, started)
     except (wasmtime.WasmtimeError, MemoryError) as error:
         raise Fault("host", _one_line(error)) from error
 
@@ -214,7 +269,7 @@ def _link(
     linker.allow_shadowing = True  # a module may import one name twice
     calls = system.calls()
     for item in module.imports:
-        assert isinstance(item.type, wasmtime.FuncType)  # _check_imports
+        assert isinstance(item.type, wasmtime.FuncType)  # interface.check
         name = str(item.name)
         call = _host_call(calls[name], preview1.SIGNATURES[name], guest)
         linker.define_func(item.module, name, item.type, call, access_caller=True)
@@ -233,32 +288,7 @@ def _host_call(call: wasi.Call, signature: str, guest: _Guest) -> Any:
     return host
 
 
-def _check_imports(module: wasmtime.Module) -> None:
-    names = {"i": "i32", "I": "i64"}
-    for item in module.imports:
-        name = f"{item.module}.{item.name}"
-        if item.name is None or item.module != preview1.MODULE or item.name not in preview1.SIGNATURES:
-            raise InvalidModule(f"imports {name}, which this engine does not have")
-        params = [names[kind] for kind in preview1.SIGNATURES[item.name]]
-        results = [] if item.name == "proc_exit" else ["i32"]
-        if not isinstance(item.type, wasmtime.FuncType) or _types(item.type) != (params, results):
-            raise InvalidModule(f"imports {name} with another signature than WASI's")
-
-
-def _check_exports(module: wasmtime.Module) -> None:
-    exports = {item.name: item.type for item in module.exports}
-    if not isinstance(exports.get("memory"), wasmtime.MemoryType):
-        raise InvalidModule("does not export its memory as `memory`")
-    start = exports.get("_start")
-    if not isinstance(start, wasmtime.FuncType) or _types(start) != ([], []):
-        raise InvalidModule("does not export a function `_start` without parameters and results")
-
-
-def _types(function: wasmtime.FuncType) -> tuple[list[str], list[str]]:
-    return [str(kind) for kind in function.params], [str(kind) for kind in function.results]
-
-
-def _trap_code(trap: wasmtime.Trap) -> TrapCode:
+def _trap_code(trap: wasmtime.Trap, wasm: bytes) -> TrapCode:
     """The protocol's number for an engine's trap; Fault for those that depend on the machine."""
     try:
         name = trap.trap_code.name if trap.trap_code else "unnamed"
@@ -268,7 +298,10 @@ def _trap_code(trap: wasmtime.Trap) -> TrapCode:
         raise Fault(
             "stack" if name == "STACK_OVERFLOW" else "host", f"the engine stopped with {name}"
         ) from trap
-    return TrapCode[name]
+    code = TrapCode[name]
+    if code is TrapCode.UNREACHABLE and trap.frames[0].func_index in stackmeter.wrappers(wasm):
+        return TrapCode.STACK_TOO_DEEP  # the one instruction of a wrapper that can trap
+    return code
 
 
 def _trapped(code: TrapCode, system: wasi.System, started: float) -> Outcome:
@@ -285,6 +318,14 @@ def _stopped(word: int, why: str, stderr: bytes, started: float) -> Outcome:
         stderr=stderr + line.encode(),
         cpu_seconds=time.thread_time() - started,
     )
+
+
+def _remedy(error: str) -> str:
+    """What to change about a module that uses what is off here; empty if there is no short answer."""
+    for word, remedy in _REMEDIES.items():
+        if word in error:
+            return f": {remedy}"
+    return ""
 
 
 def _one_line(error: BaseException) -> str:

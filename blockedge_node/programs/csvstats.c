@@ -13,6 +13,7 @@
 #include "guest.h"
 
 #define NAME 64
+#define LINE 256
 #define SCALE 1000000
 #define VALUE_DIGITS 12 /* before the point: a value is below 10^18 millionths */
 #define SUM_DIGITS 32   /* a sum of 2^64 values has at most 32; 10^32 * 10^6 < 2^127 */
@@ -100,6 +101,8 @@ static int take(Line *line, uint8_t byte) {
     return 1;
 }
 
+static int is_digit(uint8_t byte) { return byte >= '0' && byte <= '9'; }
+
 static uint32_t read_name(Line *line, uint8_t *name) {
     uint32_t length = 0;
     for (; line->at < line->end && *line->at != ','; line->at++) {
@@ -111,32 +114,35 @@ static uint32_t read_name(Line *line, uint8_t *name) {
     return length;
 }
 
-/* At most `whole` digits, then at most 6 behind a point; in millionths. */
+/* At most `whole` digits, then at most 6 behind a point; in millionths. As long as it fits, in 64 bits. */
 static Fixed read_fixed(Line *line, int whole) {
     int negative = take(line, '-'), digits = 0;
-    Fixed value = 0;
-    for (; line->at < line->end && *line->at >= '0' && *line->at <= '9'; line->at++) {
+    uint64_t head = 0;
+    for (; line->at < line->end && digits < VALUE_DIGITS && is_digit(*line->at); line->at++, digits++)
+        head = head * 10 + (*line->at - '0');
+    if (!digits) bad("a value is not a decimal number");
+    Fixed value = (Fixed)head;
+    for (; line->at < line->end && is_digit(*line->at); line->at++) {
         if (++digits > whole) bad("a value has too many digits");
         value = value * 10 + (*line->at - '0');
     }
-    if (!digits) bad("a value is not a decimal number");
-    int scale = SCALE;
-    value *= SCALE;
+    uint64_t scale = SCALE, behind = 0;
     if (take(line, '.')) {
-        if (line->at == line->end || *line->at < '0' || *line->at > '9') bad("a value is not a decimal number");
-        for (; line->at < line->end && *line->at >= '0' && *line->at <= '9'; line->at++) {
+        if (line->at == line->end || !is_digit(*line->at)) bad("a value is not a decimal number");
+        for (; line->at < line->end && is_digit(*line->at); line->at++) {
             if (scale == 1) bad("a value has more than 6 decimals");
             scale /= 10;
-            value += (*line->at - '0') * scale;
+            behind += (*line->at - '0') * scale;
         }
     }
+    value = digits > VALUE_DIGITS ? value * SCALE + behind : (Fixed)(head * SCALE + behind);
     return negative ? -value : value;
 }
 
 static uint64_t read_count(Line *line) {
     uint64_t value = 0;
     int digits = 0;
-    for (; line->at < line->end && *line->at >= '0' && *line->at <= '9'; line->at++) {
+    for (; line->at < line->end && is_digit(*line->at); line->at++) {
         if (++digits > 18) bad("a count has too many digits");
         value = value * 10 + (uint64_t)(*line->at - '0');
     }
@@ -168,25 +174,37 @@ static void read_summary(Line line) {
     add(name, size, count, part[0], part[1], part[2]);
 }
 
-/* Hand every line of the next `size` bytes of stdin (or of all) to `reader`. */
+static void hand(const uint8_t *at, size_t length, void (*reader)(Line)) {
+    if (length > LINE) bad("the line is longer than 256 bytes");
+    if (length && at[length - 1] == '\r') length--;
+    reader((Line){at, at + length});
+    line_number++;
+}
+
+/* Hand every line of the next `size` bytes of stdin (or of all) to `reader`: where it lies, or, if it is cut in two by
+ * the buffer's end, from `text`. */
 static void each_line(uint64_t size, void (*reader)(Line)) {
-    static uint8_t text[256];
+    static uint8_t text[LINE + 1];
     size_t length = 0;
-    int c = 0;
     line_number = 1;
-    for (; size && (c = get_byte()) >= 0; size--) {
-        if (c != '\n') {
-            if (length == sizeof text) bad("the line is longer than 256 bytes");
-            text[length++] = (uint8_t)c;
-            continue;
+    while (size && (in_at < in_end || fill())) {
+        const uint8_t *from = in_buffer + in_at;
+        size_t room = in_end - in_at < size ? in_end - in_at : (size_t)size, n = 0;
+        while (n < room && from[n] != '\n') n++;
+        if (length || n == room) {
+            size_t part = n < sizeof text - length ? n : sizeof text - length; /* one too many is refused below */
+            memcpy(text + length, from, part);
+            length += part;
         }
-        if (length && text[length - 1] == '\r') length--;
-        reader((Line){text, text + length});
-        length = 0;
-        line_number++;
+        if (n < room) {
+            hand(length ? text : from, length ? length : n, reader);
+            length = 0;
+        }
+        n += n < room;
+        in_at += n;
+        size -= n;
     }
-    if (length && text[length - 1] == '\r') length--;
-    if (length) reader((Line){text, text + length});
+    if (length) hand(text, length, reader);
 }
 
 static int by_name(const void *left, const void *right) {

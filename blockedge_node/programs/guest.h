@@ -58,14 +58,17 @@ static inline void put_decimal(unsigned __int128 value) {
     while (n) put_byte((uint8_t)digits[--n]);
 }
 
+/* Read on, when all that was read is used; 0 at the end of stdin. */
+static inline int fill(void) {
+    ssize_t n = read(0, in_buffer, BUFFER);
+    in_at = 0;
+    in_end = n > 0 ? (size_t)n : 0;
+    return n > 0;
+}
+
 /* The next byte of stdin, or -1 at its end. */
-static int get_byte(void) {
-    if (in_at == in_end) {
-        ssize_t n = read(0, in_buffer, BUFFER);
-        if (n <= 0) return -1;
-        in_at = 0;
-        in_end = (size_t)n;
-    }
+static inline int get_byte(void) {
+    if (in_at == in_end && !fill()) return -1;
     return in_buffer[in_at++];
 }
 
@@ -85,6 +88,23 @@ static inline int get(void *out, size_t size) {
         size -= part;
     }
     return 1;
+}
+
+/* An argument that is a whole number from `low` to `high`, at most 18 digits. */
+static inline uint64_t whole(const char *text, uint64_t low, uint64_t high, const char *why) {
+    uint64_t value = 0;
+    int digits = 0;
+    for (; text[digits] >= '0' && text[digits] <= '9'; digits++) {
+        if (digits == 18) fail(2, why);
+        value = value * 10 + (uint64_t)(text[digits] - '0');
+    }
+    if (!digits || text[digits] || value < low || value > high) fail(2, why);
+    return value;
+}
+
+/* Where part `part` of `parts` of `all` things begins: even shares, the same in every program and in Python. */
+static inline uint64_t share(uint64_t all, uint64_t part, uint64_t parts) {
+    return (uint64_t)((unsigned __int128)all * part / parts);
 }
 
 static inline void *need(void *memory) {

@@ -126,7 +126,7 @@ async def test_search_data_larger_than_a_chunk_is_refused(
 
 async def test_program_that_is_no_module_is_refused_by_the_real_executor(elsewhere: Elsewhere) -> None:
     """It would be committed, checked and paid as an invalid program: nobody wants that."""
-    async with Pool(slots=1, warm=0) as pool:
+    async with Pool(slots=1) as pool:
         content = ContentStore(elsewhere.mine, elsewhere, {ENGINE}, pool.check)
         asked = wasm_request(elsewhere, [b"x"], wasm=elsewhere.put(b"not a module"))
         for _ in range(2):  # the second time from memory

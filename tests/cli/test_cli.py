@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import wave
 from pathlib import Path
 
 import pytest
 import trio
+from PIL import Image
 
 from blockedge_node.api.models import LogLine
 from blockedge_node.api.server import serve
@@ -106,7 +108,8 @@ async def test_logs_follow_until_stopped(environment: dict[str, str], node: Memo
 
 
 async def test_program_list_and_version_need_no_daemon(cli: Cli) -> None:
-    assert [item["name"] for item in (await cli("program", "list", "--json")).data] == ["frames", "csvstats"]
+    listed = [item["name"] for item in (await cli("program", "list", "--json")).data]
+    assert listed == ["frames", "classify", "csvstats", "spectrum", "render", "powsearch"]
     assert "pow" in (await cli("program", "list")).out
     assert (await cli("program", "check", CSVSTATS, "--json")).data["runs"] is True
     assert (await cli("version")).out.startswith("blockedge ")
@@ -168,6 +171,57 @@ async def test_a_wasm_file_gets_its_input_cut(cli: Cli, home: Path, node: Memory
     assert [node.blobs[root] for root in spec.inputs] == [b"a\nbb\n", b"ccc\n"]
     assert (spec.fuel, spec.max_price, spec.rep_min) == (5_000_000, 2 * 10**15, 100_000)
     assert spec.weights.model_dump() == {"price": 5000, "delay": 5000, "rep": 0}
+
+
+async def test_a_sample_is_classified(cli: Cli, home: Path, node: MemoryBackend) -> None:
+    done = await cli("program", "sample", "classify", "-o", home / "digits")
+    assert done.code == 0, done.err
+    done = await cli("task", "submit", "classify", "--input", home / "digits", "--shards", "3")
+    assert done.code == 0, done.err
+    spec = next(iter(node.specs.values()))
+    assert [len(node.blobs[root]) for root in spec.inputs] == [120 * 74] * 3
+    assert "needs no input" in (await cli("program", "sample", "render", "-o", home / "x")).err
+
+
+async def test_a_program_with_parameters_needs_no_input(cli: Cli, node: MemoryBackend) -> None:
+    done = await cli("task", "submit", "render", "--param", "width=64", "-p", "height=48", "--shards", "3")
+    assert done.code == 0, done.err
+    spec = next(iter(node.specs.values()))
+    assert [node.blobs[root] for root in spec.inputs] == [b""] * 3
+    assert 10**6 < spec.fuel < 10**8
+    assert (await cli("task", "submit", "powsearch", "-p", "bits=9", "-p", "range=4000")).code == 0
+
+
+async def test_digits_and_sounds_are_converted(cli: Cli, home: Path, node: MemoryBackend) -> None:
+    (home / "digits").mkdir()
+    for name, size in (("a.png", (8, 8)), ("b.png", (83, 40)), ("c.jpg", (5, 3))):
+        Image.new("L", size, 200).save(home / "digits" / name)
+    done = await cli("task", "submit", "classify", "-i", home / "digits", "--shards", "1")
+    assert done.code == 0, done.err
+    with wave.open(str(home / "s.wav"), "wb") as sound:
+        sound.setnchannels(2)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(b"\1\2\0\0" * 4096)
+    done = await cli("task", "submit", "spectrum", "-i", home / "s.wav")
+    assert done.code == 0, done.err
+    first, second = node.specs.values()
+    digits = node.blobs[first.inputs[0]]
+    assert len(digits) == 3 * 75
+    assert digits.count(bytes([200])) == 3 * 64
+    assert [node.blobs[root] for root in second.inputs] == [b"\1\2" * 1024] * 4
+
+
+async def test_a_check_with_input_says_what_it_costs(cli: Cli, home: Path) -> None:
+    (home / "data").write_text("a,1\nb,2\n" * 50)
+    done = await cli("program", "check", CSVSTATS, "--input", home / "data", "--json")
+    assert done.code == 0, done.err
+    assert 0 < done.data["fuel_used"] < done.data["fuel"]
+    assert (done.data["output"], done.data["stderr"]) == (
+        len("a,50,50.000000,1.000000,1.000000\n") * 2 + 1,
+        "",
+    )
+    assert "as one unit: --fuel" in (await cli("program", "check", CSVSTATS, "-i", home / "data")).out
 
 
 async def test_fuel_auto_runs_the_program_here_first(cli: Cli, home: Path, node: MemoryBackend) -> None:

@@ -24,7 +24,10 @@ USAGE, FAILURE, UNREACHABLE, TIMEOUT, CHAIN = 2, 1, 3, 4, 5
         ("fly", "No such command"),
         ("status --nope", "No such option"),
         ("task", "Usage"),
-        ("task submit nope", "there is no program 'nope': name one of frames, csvstats, pow"),
+        (
+            "task submit nope",
+            "there is no program 'nope': name one of frames, classify, csvstats, spectrum, render, powsearch, pow",
+        ),
         ("task submit missing.wasm", "there is no file missing.wasm"),
         ("task submit frames", "frames needs an input"),
         ("task submit frames --input missing.ppm", "there is no file missing.ppm"),
@@ -159,6 +162,35 @@ async def test_a_program_and_its_input_must_fit(cli: Cli, home: Path, words: str
     (home / "empty").mkdir()
     arguments = [str(home / word) if word in ("data", "empty") else word for word in words.split()]
     done = await cli("task", "submit", home / "my.wasm", *arguments)
+    assert done.code == USAGE, done.err
+    assert text in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("render --param width", "--param takes NAME=VALUE"),
+        ("render --param width=0", "takes a whole number from 1 to 32768"),
+        ("render -p width=9 -p width=8", "given twice"),
+        ("render --param zoom=2", "no parameter 'zoom': it takes width=800"),
+        ("render --input data", "takes no --input"),
+        ("frames --param x=1 --input data", "no parameter 'x': it takes none"),
+        ("classify", "classify needs an input"),
+        ("classify --arg x --input data", "brings its own arguments"),
+        ("classify --input data", "not a binary PGM picture"),
+        ("spectrum --input data", "0 windows of 1024 samples cannot be cut"),
+        ("spectrum --input sound.wav", "not a WAV file"),
+        ("powsearch --input data", "a challenge has 32 bytes, not 10"),
+        ("pow --param bits=3", "pow takes no --param"),
+        ("my.wasm --param bits=3", "give a .wasm file its arguments with --arg"),
+    ],
+)
+async def test_parameters_and_inputs_of_guests_must_fit(cli: Cli, home: Path, words: str, text: str) -> None:
+    shutil.copyfile(CSVSTATS, home / "my.wasm")
+    for name in ("data", "sound.wav"):
+        (home / name).write_bytes(b"0123456789")
+    files = ("data", "sound.wav", "my.wasm")
+    done = await cli("task", "submit", *(home / word if word in files else word for word in words.split()))
     assert done.code == USAGE, done.err
     assert text in done.err
 

@@ -9,6 +9,7 @@ from blockedge_node.api.backend import NotFound, Output
 from blockedge_node.core.hashing import keccak256
 from blockedge_node.core.task import unit_id
 from blockedge_node.errors import ChainError, Rejected, Transient
+from blockedge_node.programs import GUESTS
 
 ME = bytes.fromhex("11" * 20)
 OTHER = bytes.fromhex("22" * 20)
@@ -98,12 +99,12 @@ class MemoryBackend:
     async def put_program(self, spec: models.ProgramSpec) -> models.Program:
         if spec.wasm is not None and spec.wasm not in self.blobs:
             raise NotFound("the module is not stored: POST it to /api/v1/blobs first")
-        if spec.name not in (None, "frames"):
+        if spec.name is not None and spec.name not in GUESTS:
             raise NotFound(f"no built-in program {spec.name!r}")
         root = keccak256(spec.model_dump_json().encode())
         self.blobs[root] = b"manifest"
         return models.Program(
-            program=root, engine="be-det-0/test", fuel=spec.fuel, merge=spec.merge or "concat"
+            program=root, engine="be-det-1/test", fuel=spec.fuel, merge=spec.merge or "concat"
         )
 
     def programs(self) -> Sequence[models.BuiltIn]:

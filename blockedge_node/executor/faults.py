@@ -1,0 +1,19 @@
+"""What the executor raises when the machine, not the program, spoiled a run."""
+
+from __future__ import annotations
+
+from blockedge_node.errors import Transient
+
+
+class ExecutorFault(Transient):
+    """The machine spoiled a run.
+
+    `reason` is one word: timeout, died (killed, out of memory, out of CPU time, forbidden system call), stack,
+    compile, host, spawn, memory (too little is free now); or engine, order, frame, selftest, sandbox, which
+    say that this installation is broken and a retry will not help.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"the executor gave no result ({reason}): {detail}")
+        self.reason = reason
+        self.detail = detail

@@ -1,0 +1,33 @@
+"""Every guest's own sample: what the golden table and the figures are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from blockedge_node import programs
+from blockedge_node.core.job import Outcome, WasmJob
+from blockedge_node.executor.local import check
+
+
+@pytest.mark.parametrize("name", programs.names())
+def test_a_sample_runs_within_its_estimate(execute: Callable[[WasmJob], Outcome], name: str) -> None:
+    guest = programs.guest(name)
+    shards = guest.sample()
+    assert shards == guest.sample()
+    manifest = guest.manifest(shards, guest.small)
+    for shard, stdin in enumerate(shards):
+        job = manifest.job(
+            wasm=guest.wasm(), stdin=stdin, shard=shard, shards=len(shards), files=guest.files()
+        )
+        outcome = execute(job)
+        assert outcome.result.exit == 0, outcome.stderr
+        assert outcome.output
+        assert 1.1 * outcome.result.fuel_used < manifest.fuel
+
+
+@pytest.mark.parametrize("name", programs.names())
+def test_a_node_would_run_it(name: str) -> None:
+    guest = programs.guest(name)
+    assert check(guest.manifest([b""], guest.small), guest.wasm()) is None
