@@ -36,7 +36,8 @@ async def measure_async(runs: int = RUNS) -> Figures:
             figures["warm_ms_best"] = round(min(warm), 2)
             figures["warm_ms_max"] = round(max(warm), 2)
             figures["child_cpu_ms_median"] = round(statistics.median(inside), 2)
-            figures["idle_mb"] = round(await _idle_memory(pool), 1)
+            figures["idle_mb"] = round(await _memory(pool), 1)
+            figures["at_work_mb"] = round(await _memory_at_work(pool), 1)
         bare = await _with(Layers(**_BARE), cache, runs)
         figures["bare_ms_best"] = round(bare, 2)
         for name in NAMES:
@@ -53,8 +54,8 @@ async def measure_async(runs: int = RUNS) -> Figures:
 def measure(runs: int = RUNS) -> Figures:
     """Milliseconds from handing a trivial job (165 bytes of WASM, compiled before) to the pool until its
     outcome: behind all walls that this machine has (`warm`), behind none but the limits (`bare`), what each wall
-    adds to the best run, and with a zygote to start first (`cold`); the memory of the waiting executor; and the
-    speed of proof-of-work search."""
+    adds to the best run, and with a zygote to start first (`cold`); the executor's memory, waiting and at work;
+    and the speed of proof-of-work search."""
 
     async def main() -> Figures:
         return await measure_async(runs)
@@ -83,10 +84,29 @@ async def _timed(pool: Pool) -> tuple[float, float]:
     return elapsed * 1e3, outcome.cpu_seconds * 1e3
 
 
-async def _idle_memory(pool: Pool) -> float:
-    """Megabytes that the waiting executor holds, bubblewrap's processes included."""
+async def _memory(pool: Pool) -> float:
+    """Megabytes that the executor holds now, bubblewrap's processes and running children included."""
     zygote = await pool.zygote()
     return sum(map(_resident, _family(zygote.process.pid))) / 1e6
+
+
+async def _memory_at_work(pool: Pool) -> float:
+    """The same at its highest while one child searches; a program's own memory comes on top."""
+    highest = 0.0
+
+    async def look() -> None:
+        nonlocal highest
+        while True:
+            highest = max(highest, await _memory(pool))
+            await trio.sleep(0.01)
+
+    search = Search(challenge=bytes(32), target=0, range_size=NONCES)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(look)
+        await pool.run(PowJob(data=search.encode(), shard=0), wall=120)
+        await pool.run(probe.JOB, wall=120)
+        nursery.cancel_scope.cancel()
+    return highest
 
 
 def _family(pid: int) -> list[int]:

@@ -64,6 +64,9 @@ def executor() -> dict[str, Any]:
         f"{name} {found[name + '_ms']:+}" for name in ("bubblewrap", "uid", "landlock", "seccomp")
     )
     print(f"         {added} ms")
-    print(f"memory   {found['idle_mb']} MB while it waits; budget <= {EXECUTOR_MB} MB")
+    print(
+        f"memory   {found['idle_mb']} MB while it waits, {found['at_work_mb']} MB with one child at work; "
+        f"budget <= {EXECUTOR_MB} MB waiting"
+    )
     print(f"search   {found['pow_nonces_per_second']} nonces a second")
     return dict(found)

@@ -107,7 +107,7 @@ def _try(call: Callable[[], Any]) -> Any | None:
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     directory = tmp_path_factory.mktemp("net") / "dev"
-    policies = {i: {**PRICES[i], "bid_window": 0.6} for i in range(1, NODES + 1)}
+    policies = {i: {**PRICES[i], "bid_window": 1.5} for i in range(1, NODES + 1)}
     devnet = cluster.create(directory, NODES, block_time=1.0, policies=policies)
     try:
         for i in range(1, NODES + 1):

@@ -323,19 +323,21 @@ class Coalition:
                     self.perform(member, action)
 
     def _anything(self) -> bool:
-        """One round: all letters, then one try of all that is due; bid windows last until the next block."""
-        moved = bool(self.post)
+        """One round: all letters, then one try of all that is due; bid windows last until the next block.
+
+        Whether anything came of it: saying again what nobody answers is no movement.
+        """
+        before = [member.node for member in self.members.values()]
         while self.post:
             self.deliver(0)
+        spoken = False
         for member in self.members.values():
             for action in member.due():
                 if action in member.due() and not isinstance(action, AwaitBids):
-                    before = (member.node, len(self.post))
+                    letters = len(self.post)
                     self.perform(member, action)
-                    moved |= (member.node, len(self.post)) != before and not isinstance(
-                        action, SendAward | DeliverResult
-                    )
-        return moved or bool(self.post)
+                    spoken |= len(self.post) > letters and not isinstance(action, SendAward | DeliverResult)
+        return spoken or [member.node for member in self.members.values()] != before
 
     def phases(self) -> Counter[str]:
         return Counter(view.phase.name for view in self.contract.units.values())
