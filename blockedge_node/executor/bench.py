@@ -36,6 +36,7 @@ async def measure_async(runs: int = RUNS) -> Figures:
             figures["warm_ms_best"] = round(min(warm), 2)
             figures["warm_ms_max"] = round(max(warm), 2)
             figures["child_cpu_ms_median"] = round(statistics.median(inside), 2)
+            await trio.sleep(0.5)  # the last child has been reaped by then
             figures["idle_mb"] = round(await _memory(pool), 1)
             figures["at_work_mb"] = round(await _memory_at_work(pool), 1)
         bare = await _with(Layers(**_BARE), cache, runs)
