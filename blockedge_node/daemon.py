@@ -44,7 +44,7 @@ from blockedge_node.core.params import Params
 from blockedge_node.core.unit import Standing
 from blockedge_node.engine import Engine
 from blockedge_node.engine import load as load_node
-from blockedge_node.errors import BlockEdgeError, ConfigError, Transient
+from blockedge_node.errors import BlockEdgeError, ConfigError, Transient, first_of
 from blockedge_node.executor.cache import Cache
 from blockedge_node.executor.pool import Pool, memory_warning
 from blockedge_node.executor.sandbox import Layers
@@ -265,7 +265,7 @@ async def _stop_on_signal(
 async def _test_executor(pool: Pool, engine: Engine) -> None:
     """Before this machine's results are worth a deposit: does it compute what all others do?
 
-    A machine that fails runs on as a requester, paused: it makes no bids.
+    A machine that fails runs on as a requester and makes no bids, whatever `resume` says.
     """
     warning = memory_warning()
     try:
@@ -274,7 +274,7 @@ async def _test_executor(pool: Pool, engine: Engine) -> None:
         warning = str(fault)
     if warning is not None:
         log.error("executor is not fit for work: this node makes no bids", error=warning, code="BE-EXEC-01")
-        engine.set_policy(replace(engine.policy, paused=True))
+        engine.set_policy(replace(engine.policy, unfit=True))
     if pool.walls is not None:
         log.info("sandbox", layers=[*pool.walls.layers, "limits"], missing=dict(pool.walls.missing))
 
@@ -347,14 +347,7 @@ def main(
         ours, bugs = group.split(BlockEdgeError)
         if ours is None or bugs is not None:
             raise
-        sys.exit(_fail(_first(ours)))
-
-
-def _first(error: BaseException) -> BaseException:
-    """What really happened, under the nurseries."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+        sys.exit(_fail(first_of(ours)))
 
 
 def _fail(error: BaseException) -> int:

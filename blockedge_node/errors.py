@@ -45,3 +45,10 @@ class ChainError(BlockEdgeError):
 
 class Unreachable(BlockEdgeError):
     """No daemon answers at the given address."""
+
+
+def first_of(error: BaseException) -> BaseException:
+    """What really happened, under the nurseries' exception groups."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -32,7 +32,7 @@ class NodePart(Parts):
             models.Service(name="chain", ok=not chain.problem, detail=chain.problem or chain.sender.problem),
             models.Service(name="engine", ok=world is not None),
             models.Service(name="p2p", ok=bool(self.p2p.addresses())),
-            models.Service(name="executor", ok=True),
+            models.Service(name="executor", ok=not self.engine.policy.unfit),
         )
         return models.NodeStatus(
             version=_version(),

@@ -145,6 +145,7 @@ def _why_not(request: Request, requester: Standing, world: World) -> NoBid | Non
     words = flaw(request, params)
     rules = (
         (policy.paused or not policy.worker, "paused", "this node makes no new bids"),
+        (policy.unfit, "executor", "this machine's executor failed its self-test"),
         (policy.gas_short, "gas", "the account has too little ether for its transactions"),
         (is_stale(world), "stale_head", f"the newest block is {world.head_age:.0f} s old"),
         (words is not None, "request", words or ""),

@@ -39,6 +39,7 @@ class Policy:
     verify_bps: int = 10_000  # share of others' judged units to recompute
     verify_own_bps: int = 0  # share of own court units to recompute before the window closes
     paused: bool = False  # no new bids
+    unfit: bool = False  # the executor failed its self-test: set by the daemon, not by a file
     gas_short: bool = False  # the account cannot pay for its transactions: set by the daemon, not by a file
     block_time: int = 12  # seconds between blocks; the daemon takes it from the coalition
 

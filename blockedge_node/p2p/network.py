@@ -22,7 +22,7 @@ from blockedge_node.core.hashing import Domain
 from blockedge_node.core.ids import Address, Digest, Root, Signature, UnitId
 from blockedge_node.core.structs import Struct
 from blockedge_node.core.task import Ack, Bid, KeyCard, Kind, Receipt, Request, Result
-from blockedge_node.errors import ConfigError, Transient
+from blockedge_node.errors import ConfigError, Transient, first_of
 from blockedge_node.p2p import patches
 from blockedge_node.p2p.addresses import check_port_is_free, parse_listen, peer_id_of
 from blockedge_node.p2p.blobs import Blobs, Contents
@@ -139,10 +139,10 @@ class P2P:
                             started = True
                 except* (ConfigError, OSError) as group:
                     if not started:
-                        raise _first(group) from None
-                    log.error("network could not be rebuilt", error=repr(_first(group)))
+                        raise first_of(group) from None
+                    log.error("network could not be rebuilt", error=repr(first_of(group)))
                 except* HostDied as group:
-                    log.error("network ended", error=str(_first(group)), life=self.lives)
+                    log.error("network ended", error=str(first_of(group)), life=self.lives)
                 except* Exception as group:
                     log.error("network failed", life=self.lives, exc_info=group)
                 if trio.current_time() - began > HEALTHY:
@@ -260,14 +260,6 @@ class P2P:
 
     def unban(self, peer: str) -> None:
         self.peers.unban(ID.from_string(peer))
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What really happened, under the nurseries."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 def _now_ms() -> int:

@@ -42,7 +42,17 @@ def test_shipped_coalition_example_loads() -> None:
 
 
 def test_policy_maps_one_to_one_to_core() -> None:
-    elsewhere = {"requester", "worker", "verifier", "slots", "speed", "engines", "block_time", "gas_short"}
+    elsewhere = {
+        "requester",
+        "worker",
+        "verifier",
+        "slots",
+        "speed",
+        "engines",
+        "block_time",
+        "gas_short",
+        "unfit",
+    }
     assert set(PolicySection.model_fields) == {f.name for f in dataclasses.fields(Policy)} - elsewhere
 
 

@@ -96,6 +96,7 @@ def is_code(code: str, asked: Request, here: World, standing: Standing = RICH) -
         ("paused", {}, {"paused": True}),
         ("paused", {}, {"worker": False}),
         ("gas", {}, {"gas_short": True}),
+        ("executor", {}, {"unfit": True}),
         ("kind", {}, {"kinds": frozenset({2})}),
         ("request", {"w_price": 1}, {}),
         ("request", {"fuel": DEV.fuel_cap + 1}, {}),
