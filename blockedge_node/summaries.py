@@ -1,7 +1,7 @@
 """Machines, views and notes as people see them: the models of the API, built without I/O.
 
 A machine knows facts; when things happened and what they cost is in the journal's notes and spending. Both are
-gathered by backend.py and put together here.
+gathered by backend/ and put together here.
 """
 
 from __future__ import annotations

@@ -38,18 +38,19 @@ class ContentPart(Parts):
                 raise NotFound(f"no uploaded module has the root 0x{manifest.wasm.hex()}")
             if size > MAX_WASM:
                 raise PeerError(f"the module has {size} bytes; the limit is {MAX_WASM}")
-        changes = {
-            "fuel": spec.fuel,
-            "files": {path: Root(root) for path, root in spec.files.items()} or manifest.files,
-            "memory": spec.memory or manifest.memory,
-            "stdout_max": manifest.stdout_max if spec.stdout_max is None else spec.stdout_max,
-            "merge": spec.merge or manifest.merge,
-            "argv": spec.argv or manifest.argv,
-        }
-        for path, root in changes["files"].items():  # type: ignore[attr-defined]
+        files = {path: Root(root) for path, root in spec.files.items()} or manifest.files
+        for path, root in files.items():
             if not self.blobs.has(root):
                 raise NotFound(f"file {path!r}: no blob has the root 0x{root.hex()}")
-        manifest = replace(manifest, **changes).bind(params)  # type: ignore[arg-type]
+        manifest = replace(
+            manifest,
+            fuel=spec.fuel,
+            files=files,
+            memory=spec.memory or manifest.memory,
+            stdout_max=manifest.stdout_max if spec.stdout_max is None else spec.stdout_max,
+            merge=spec.merge or manifest.merge,
+            argv=spec.argv or manifest.argv,
+        ).bind(params)
         root = await self.keep(manifest.encode())
         return models.Program(program=root, engine=manifest.engine, fuel=manifest.fuel, merge=manifest.merge)
 
