@@ -30,12 +30,16 @@ from blockedge_node.executor.sandbox import Layers
 FOREVER = "(loop (br 0))"
 
 
+# Processes end between being listed and being looked at: then they are not there, and have no command line.
+
+
 def children(of: int | None = None) -> set[int]:
     """Process ids of the living or unreaped children of a process."""
     found = set()
-    for thread in Path(f"/proc/{of or os.getpid()}/task").iterdir():
-        with suppress(OSError):  # it ended meanwhile
-            found |= set(map(int, (thread / "children").read_text().split()))
+    with suppress(FileNotFoundError, ProcessLookupError):  # it ended before or while its threads are listed
+        for thread in Path(f"/proc/{of or os.getpid()}/task").iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                found |= set(map(int, (thread / "children").read_text().split()))
     return found
 
 
@@ -43,19 +47,27 @@ def family(of: int | None = None) -> set[int]:
     """Children and theirs."""
     found: set[int] = set()
     for pid in children(of):
-        with suppress(OSError):
-            found |= {pid} | family(pid)
+        found |= {pid} | family(pid)
     return found
+
+
+def command_of(pid: int) -> bytes:
+    """A process's command line; empty once it has ended."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
 
 
 def forks(of: int | None = None) -> set[int]:
     """The zygote's children: what is a child's child and has the same command line."""
-    same = set()
-    for pid in family(of):
-        with suppress(OSError):
-            line = Path(f"/proc/{pid}/cmdline").read_bytes()
-            same |= {child for child in children(pid) if Path(f"/proc/{child}/cmdline").read_bytes() == line}
-    return {pid for pid in same if b"bwrap" not in Path(f"/proc/{pid}/cmdline").read_bytes()}
+    lines = {pid: command_of(pid) for pid in family(of)}
+    return {
+        child
+        for pid, line in lines.items()
+        if line and b"bwrap" not in line
+        for child in children(pid)
+        if command_of(child) == line
+    }
 
 
 def computing(of: int | None = None) -> set[int]:
@@ -72,12 +84,12 @@ def state(pid: int) -> str:
     """R running, S asleep, Z dead and not reaped, X gone …"""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return "X"
 
 
 def cpu_ticks(pid: int) -> int:
-    with suppress(OSError):
+    with suppress(FileNotFoundError, ProcessLookupError):
         return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))
     return 0
 
