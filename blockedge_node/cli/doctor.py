@@ -136,7 +136,7 @@ def _executor(config: Config | None) -> Iterator[Row]:
     yield Row(
         check="limits",
         verdict="ok",
-        found="always on: no new files, sockets or processes in a program's child",
+        found="always on: no new files, sockets or processes in a program's child; its CPU time and memory bounded",
     )
     if wrong:
         remedy = f"install the pinned wasmtime ({ENGINE}) into this environment, or see the sandbox rows"

@@ -10,6 +10,7 @@
     runner.py    the child: reads one job, runs it, writes one outcome, ends
     faults.py    what is raised when the machine spoiled a run
     runtime.py   wasmtime, configured to be deterministic; only this file and the runner import it
+    hostmemory.py a program's memory, which says when it is the machine that has no more
     wasi.py      the system that a program sees: arguments, stdio, a virtual clock, seeded random numbers
     preview1.py  the numbers of WASI preview 1: signatures, errors, rights
     tree.py      its read-only files

@@ -7,6 +7,7 @@ running ones may need. The turn waits for memory: letting smaller runs pass woul
 
 from __future__ import annotations
 
+import resource
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager, suppress
@@ -50,8 +51,8 @@ def available() -> int | None:
 
 
 def total() -> int | None:
-    """Bytes of this machine, or of our control group if that has less."""
-    found = [size for size in (_meminfo("MemTotal"), *limits()) if size is not None]
+    """Bytes of this machine, or of our control group or one process of ours if that has less."""
+    found = [size for size in (_meminfo("MemTotal"), *limits(), *_rlimits()) if size is not None]
     return min(found, default=None)
 
 
@@ -62,6 +63,12 @@ def _meminfo(name: str) -> int | None:
         return None
     sizes = [line.split()[1] for line in lines if line.startswith(name + ":")]
     return int(sizes[0]) << 10 if sizes else None
+
+
+def _rlimits() -> list[int]:
+    """`ulimit -d`: children inherit it, and a program that runs into it gives no result."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    return [] if hard == resource.RLIM_INFINITY else [hard]
 
 
 def limits() -> list[int]:

@@ -42,6 +42,10 @@ ENVIRONMENT: Final = {"MALLOC_ARENA_MAX": "1"}
 READY: Final = 30.0  # s from starting the zygote to its first word; 0.2 on an idle machine
 _TAIL: Final = 2048  # bytes of a dead process's last words
 _LISTEN: Final = 1 << 16
+_REASONS: Final[dict[int | None, str]] = {
+    -signal.SIGXCPU: "cpu",
+    -signal.SIGABRT: "aborted",
+}  # of a child's death, where it tells one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +221,7 @@ class Child:
                 await self._end_status()
             nursery.cancel_scope.cancel()
         if not payload:
-            raise ExecutorFault("died", self._obituary())
+            raise ExecutorFault(_REASONS.get(self._ended, "died"), self._obituary())
         try:
             return decode_reply(payload)
         except BadFrame as error:

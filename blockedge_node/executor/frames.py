@@ -23,13 +23,15 @@ MAX_CODE_REPLY: Final = MAX_NATIVE + MIB
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """`do` is run, compile (a WasmJob's module, without running it) or refute (a PowJob's `output`).
-    `wall` in seconds bounds the child's CPU time; `native` is what compiling the same module gave, or empty."""
+    `wall` in seconds bounds the child's CPU time, `memory` in bytes what it may hold (0: no bound); `native` is what
+    compiling the same module gave, or empty."""
 
     do: str
     job: Job
     wall: float
     output: bytes = b""
     native: bytes = b""
+    memory: int = 0
 
     @property
     def max_reply(self) -> int:
@@ -70,6 +72,7 @@ def encode_order(order: Order) -> bytes:
             "wall": float(order.wall),
             "output": order.output,
             "native": order.native,
+            "memory": order.memory,
         }
     )
 
@@ -78,10 +81,17 @@ def decode_order(payload: bytes) -> Order:
     """The child trusts its node: a malformed order is a bug and raises whatever it raises."""
     raw: dict[str, Any] = cbor2.loads(payload)
     job: dict[str, Any] = raw["job"]
-    if raw["kind"] == "pow":
-        return Order(do=raw["do"], job=PowJob(**job), wall=raw["wall"], output=raw["output"])
-    job["argv"] = tuple(job["argv"])
-    return Order(do=raw["do"], job=WasmJob(**job), wall=raw["wall"], native=raw["native"])
+    if raw["kind"] == "wasm":
+        job["argv"] = tuple(job["argv"])
+    made = PowJob(**job) if raw["kind"] == "pow" else WasmJob(**job)
+    return Order(
+        do=raw["do"],
+        job=made,
+        wall=raw["wall"],
+        output=raw["output"],
+        native=raw["native"],
+        memory=raw["memory"],
+    )
 
 
 def encode_reply(reply: Reply) -> bytes:

@@ -27,7 +27,7 @@ from typing import Final, NoReturn, Self
 import structlog
 import trio
 
-from blockedge_node.core.job import ENGINE, Job, Outcome, PowJob, WasmJob
+from blockedge_node.core.job import ENGINE, MIB, Job, Outcome, PowJob, WasmJob
 from blockedge_node.errors import Rejected
 from blockedge_node.executor import admission, probe
 from blockedge_node.executor.admission import Admission
@@ -40,9 +40,12 @@ from blockedge_node.executor.sandbox import Layers
 
 log = structlog.get_logger("executor")
 
-CHECK_WALL: Final = (
-    240.0  # s; compiling may take 60 s of CPU time (sandbox.py), of which a busy machine gives a part
-)
+CHECK_WALL: Final = 240.0  # s; compiling may take COMPILE_CPU, of which a busy machine gives a part
+COMPILE_CPU: Final = 60.0  # s; CPython, the largest program tried, takes 15
+COMPILE_MEMORY: Final = 2 << 30  # bytes of private memory
+LEEWAY: Final = (
+    1 << 30
+)  # bytes a child may hold beyond twice what admission promised it: its stack, copies of its order
 RESPAWN_DELAY: Final = 1.0  # s between attempts to start a zygote while the machine refuses
 
 
@@ -52,7 +55,7 @@ class Pool:
     `async with Pool(slots=2) as pool`, or `await nursery.start(pool.serve)`. Without either it works too,
     with a zygote started for the orders that are there and ended after them. `memory` bytes bound what the
     running programs may need together (None: half of the machine's); `hide` are directories that even a child
-    that broke out of the engine must not see, where bubblewrap is.
+    that broke out of the engine must not see, where bubblewrap is. `compile_cpu` seconds bound one compilation.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Pool:
         cache: Cache | None = None,
         layers: Layers | None = None,
         hide: Sequence[Path] = (),
+        compile_cpu: float = COMPILE_CPU,
     ) -> None:
         if slots < 1:
             raise ValueError("an executor needs at least one slot")
@@ -75,6 +79,7 @@ class Pool:
         self._cache = cache
         self._layers = layers or Layers()
         self._hide = tuple(hide)
+        self._compile_cpu = compile_cpu
         self._compiling: dict[int, trio.Lock] = {}
         self._zygote: Zygote | None = None
         self._starting = trio.Lock()
@@ -97,11 +102,20 @@ class Pool:
 
     async def check(self, job: WasmJob, *, wall: float = CHECK_WALL) -> str | None:
         """Before bidding: why the job's module would end as INVALID or not fit here, or None. Compiles it (for
-        the cache too), runs nothing."""
+        the cache too), runs nothing. A module that the compiler cannot manage within its limits is refused, since
+        every attempt would end alike."""
         self._refuse_impossible(job)
         if why := self.admission.too_large(admission.need(job, do="run")):
             return why
-        reply = await self._order(Order(do="compile", job=job, wall=wall))
+        try:
+            reply = await self._order(Order(do="compile", job=job, wall=wall))
+        except ExecutorFault as fault:
+            if fault.reason not in ("cpu", "aborted"):
+                raise
+            return (
+                f"compiling it takes more than this node gives to a program ({self._compile_cpu:g} s of CPU time, "
+                f"{COMPILE_MEMORY // MIB} MiB of memory): build it smaller, for instance with -Os or fewer libraries"
+            )
         if isinstance(reply, bytes | None):
             return None
         if not isinstance(reply, str):
@@ -209,6 +223,10 @@ class Pool:
         return made
 
     async def _ask(self, order: Order) -> Reply:
+        if order.do == "compile":
+            order = replace(order, wall=min(order.wall, self._compile_cpu), memory=COMPILE_MEMORY)
+        else:
+            order = replace(order, memory=2 * admission.need(order.job, do=order.do) + LEEWAY)
         child = await (await self.zygote()).fork()
         try:
             reply = await child.ask(order)

@@ -55,7 +55,7 @@ def serve(engine: wasmtime.Engine, layers: Sequence[str]) -> None:
 
 
 def _work(engine: wasmtime.Engine, order: Order, layers: Sequence[str]) -> None:
-    sandbox.seal(layers, wall=order.wall, compiling=order.do == "compile")
+    sandbox.seal(layers, cpu=order.wall, memory=order.memory)
     try:
         reply = _obey(engine, order)
     except runtime.Fault as fault:

@@ -7,7 +7,8 @@ What makes it deterministic (docs/protocol.md §2.2), each point a switch below 
 - fuel bounds the work, and equals on every machine for one engine id; memory that is initialised by
   copy-on-write would change it, so that is off;
 - the stack ends at the same call everywhere, because the module is rewritten to count it (`stackmeter.py`);
-- memory and tables grow up to fixed limits, checked before instantiating where the module declares them;
+- memory and tables grow up to fixed limits, checked before instantiating where the module declares them; memory that
+  the machine does not have spoils the run (`hostmemory.py`);
 - the only imports are those of `wasi.py`, with exactly their signatures;
 - the final memory enters the result, so an answer cannot be guessed without running the program.
 
@@ -34,7 +35,7 @@ from blockedge_node.core.ids import ZERO_HASH, Hash, Root
 from blockedge_node.core.job import ENGINE, Ending, Outcome, TrapCode, WasmJob, exit_word
 from blockedge_node.core.merkle import root
 from blockedge_node.core.task import Result
-from blockedge_node.executor import interface, preview1, stackmeter, wasi
+from blockedge_node.executor import hostmemory, interface, preview1, stackmeter, wasi
 from blockedge_node.executor.module import MAX_TABLE_ELEMENTS, MAX_TABLES, PAGE, InvalidModule, read_shape
 
 WASM_STACK: Final = 192 << 20  # bytes of native stack that a program may use
@@ -97,6 +98,7 @@ def new_engine(*, stack: int = WASM_STACK, interpreter: bool = False) -> wasmtim
             "pulley64"  # wasmtime's own bytecode; another name that it does not know aborts the process
         )
     ffi.wasmtime_config_wasm_compact_imports_set(config.ptr(), False)  # no property either
+    hostmemory.install(config)
     return wasmtime.Engine(config)
 
 
@@ -160,6 +162,15 @@ def run(engine: wasmtime.Engine, job: WasmJob, native: bytes = b"") -> Outcome:
     """Run one shard to its end, with code that is compiled already if there is some.
 
     Raises Fault for whatever is no property of program, input and limits."""
+    with hostmemory.watched() as refusals:
+        try:
+            return _run(engine, job, native)
+        finally:
+            if refusals:  # however it ended: the program was told -1 where others are given memory
+                raise Fault("memory", refusals[0])
+
+
+def _run(engine: wasmtime.Engine, job: WasmJob, native: bytes) -> Outcome:
     started = time.thread_time()
     guest = _Guest()
     try:

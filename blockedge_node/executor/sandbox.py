@@ -6,13 +6,14 @@
 | uid       | root: the child becomes a user that owns nothing                                | the child     |
 | landlock  | every path, TCP, signals to others                                              | the child     |
 | seccomp   | every system call but `seccomp.CALLS`                                           | the child     |
-| limits    | new file descriptors (hence open and socket), processes, core files, CPU time   | the child     |
+| limits    | new file descriptors (hence open and socket), processes, core files; bounds on  | the child     |
+|           | CPU time and memory                                                            |               |
 
 `limits` is always on, and with it: no capabilities, no new privileges, not to be traced, dead with the zygote.
 The others are each `auto` (used where the machine has them), `on` (no work without them) or `off`.
 
-Memory has no limit here: one near the program's own would make memory.grow fail on one machine and not on
-another, which is a different result. Only compiling has one, since it runs nothing.
+Memory has one too, far above what the order may need: it stops a child that broke out, not a program, whose memory
+ends at its own limit. Should a limit of the machine come first all the same, there is no result (`hostmemory.py`).
 """
 
 from __future__ import annotations
@@ -38,8 +39,6 @@ Choice = Literal["auto", "on", "off"]
 
 NICE: Final = 5  # a node that computes must still meet its deadlines
 MAX_WALL: Final = 10_000_000.0  # s; no deadline at all means this one
-COMPILE_CPU: Final = 60.0  # s
-COMPILE_MEMORY: Final = 2 << 30  # bytes of private memory
 NOBODY: Final = (
     2_000_000_536  # owns no file and is no account: above what useradd, systemd or containers give
 )
@@ -131,23 +130,25 @@ def enter(layers: Iterable[str]) -> None:
         os._exit(3)  # the zygote died in between
 
 
-def seal(layers: Iterable[str], *, wall: float, compiling: bool) -> None:
-    """Once all threads exist: the limits, and the filter over all threads."""
+def seal(layers: Iterable[str], *, cpu: float, memory: int) -> None:
+    """Once all threads exist: the limits, and the filter over all threads. `cpu` in seconds, `memory` in bytes of
+    private memory, 0 for no bound."""
     os.nice(NICE)
-    seconds = min(wall, COMPILE_CPU if compiling else MAX_WALL)
     limits = {
-        resource.RLIMIT_CPU: math.ceil(time.process_time() + seconds) + 1,
+        resource.RLIMIT_CPU: math.ceil(time.process_time() + min(cpu, MAX_WALL)) + 1,
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_FSIZE: 0,  # pipes and sockets are exempt
         resource.RLIMIT_NPROC: 0,
         resource.RLIMIT_NOFILE: 0,  # what is open stays open; nothing can be opened, no socket made
     }
-    if compiling:
-        limits[resource.RLIMIT_DATA] = COMPILE_MEMORY
+    if memory:
+        limits[resource.RLIMIT_DATA] = memory
     for limit, value in limits.items():
         _, hard = resource.getrlimit(limit)
         lowest = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(limit, (lowest, lowest))
+        # One second more until SIGKILL: the signal tells that it was this limit.
+        most = lowest + (limit == resource.RLIMIT_CPU and lowest != hard)
+        resource.setrlimit(limit, (lowest, most))
     if "seccomp" in layers:
         seccomp.install()
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,77 +19,15 @@ from blockedge_node.errors import Rejected, Transient
 from blockedge_node.executor import children as children_module
 from blockedge_node.executor import probe
 from blockedge_node.executor.bench import measure_async
+from blockedge_node.executor.cache import Cache
 from blockedge_node.executor.children import COMMAND, Zygote
 from blockedge_node.executor.frames import BadFrame, Order, decode_reply
 from blockedge_node.executor.pool import ExecutorFault, Pool
 from blockedge_node.executor.pow import PowError, Search
 from blockedge_node.executor.sandbox import Layers
+from tests.adapters.executor.processes import children, computing, cpu_ticks, family, forks, state, until
 
 FOREVER = "(loop (br 0))"
-
-
-# Processes end between being listed and being looked at: then they are not there, and have no command line.
-
-
-def children(of: int | None = None) -> set[int]:
-    """Process ids of the living or unreaped children of a process."""
-    found = set()
-    with suppress(FileNotFoundError, ProcessLookupError):  # it ended before or while its threads are listed
-        for thread in Path(f"/proc/{of or os.getpid()}/task").iterdir():
-            with suppress(FileNotFoundError, ProcessLookupError):
-                found |= set(map(int, (thread / "children").read_text().split()))
-    return found
-
-
-def family(of: int | None = None) -> set[int]:
-    """Children and theirs."""
-    found: set[int] = set()
-    for pid in children(of):
-        found |= {pid} | family(pid)
-    return found
-
-
-def command_of(pid: int) -> bytes:
-    """A process's command line; empty once it has ended."""
-    with suppress(FileNotFoundError, ProcessLookupError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    return b""
-
-
-def forks(of: int | None = None) -> set[int]:
-    """The zygote's children: what is a child's child and has the same command line."""
-    lines = {pid: command_of(pid) for pid in family(of)}
-    return {
-        child
-        for pid, line in lines.items()
-        if line and b"bwrap" not in line
-        for child in children(pid)
-        if command_of(child) == line
-    }
-
-
-def computing(of: int | None = None) -> set[int]:
-    return {pid for pid in forks(of) if cpu_ticks(pid) > 30}
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    with trio.fail_after(60):
-        while not condition():  # noqa: ASYNC110 (/proc sends no events)
-            await trio.sleep(0.01)
-
-
-def state(pid: int) -> str:
-    """R running, S asleep, Z dead and not reaped, X gone …"""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return "X"
-
-
-def cpu_ticks(pid: int) -> int:
-    with suppress(FileNotFoundError, ProcessLookupError):
-        return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))
-    return 0
 
 
 @pytest.fixture(autouse=True)
@@ -272,6 +208,48 @@ async def test_a_child_killed_while_it_compiles_gives_no_outcome(make: Any) -> N
             with pytest.raises(ExecutorFault, match="SIGKILL"):
                 await pool.check(make(extra=functions))
         assert (await pool.run(probe.JOB, wall=60)).result == probe.RESULT
+
+
+def leb(number: int) -> bytes:
+    """Unsigned LEB128."""
+    low, rest = number & 0x7F, number >> 7
+    return bytes([low | 0x80]) + leb(rest) if rest else bytes([low])
+
+
+def bomb(functions: int) -> bytes:
+    """A command of so many functions of 254 KiB: 100 variables that live through 20,000 branches, which is what
+    compilers like least (15 µs a byte, and 4 s a function, on a core of 2026)."""
+    branches = (  # if ($0) $i = $i + $j
+        b"\x20\x00\xa7\x04\x40\x20%b\x20%b\x7c\x21%b\x0b" % (leb(i % 100), leb(i * 7 % 100), leb(i % 100))
+        for i in range(20_000)
+    )
+    sum_up = bytes.fromhex("4100 2000") + b"".join(b"\x20" + leb(i) + b"\x85" for i in range(1, 100))
+    body = bytes.fromhex("01647e") + b"".join(branches) + sum_up + bytes.fromhex("370300 0b")
+    bodies = [b"\x00\x0b", *[body] * functions]
+    sections = {
+        1: bytes.fromhex("01600000"),
+        3: leb(len(bodies)) + bytes(len(bodies)),
+        5: bytes.fromhex("010001"),
+        7: bytes.fromhex("0206") + b"memory" + bytes.fromhex("020006") + b"_start" + bytes.fromhex("0000"),
+        10: leb(len(bodies)) + b"".join(leb(len(item)) + item for item in bodies),
+    }
+    return b"\0asm\x01\0\0\0" + b"".join(
+        bytes([kind]) + leb(len(data)) + data for kind, data in sections.items()
+    )
+
+
+async def test_a_program_that_the_compiler_cannot_manage_is_refused(make: Any, tmp_path: Path) -> None:
+    """20 functions take more than a minute; here the compiler has two seconds."""
+    large, small = make(wasm=bomb(20)), make(wasm=bomb(0))
+    async with Pool(compile_cpu=0.5, cache=Cache(tmp_path)) as pool:
+        assert "more than this node gives" in str(await pool.check(large))
+        assert await pool.check(small) is None
+        with pytest.raises(
+            ExecutorFault, match="SIGXCPU"
+        ) as fault:  # an executor asked all the same: no result
+            await pool.run(large, wall=240)
+        assert fault.value.reason == "cpu"
+        assert (await pool.run(small, wall=60)).result.exit == 0
 
 
 async def test_an_error_inside_of_the_pools_block_comes_out_as_it_is() -> None:

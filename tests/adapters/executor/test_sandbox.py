@@ -30,7 +30,7 @@ import os, socket, resource, ctypes, subprocess, signal
 def obey(engine, order):
     try:
         {attack}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, MemoryError) as error:
         os.write(2, b"stopped: " + str(error).encode())
     else:
         os.write(2, b"broke out")
@@ -48,6 +48,7 @@ ATTACKS = {
     "execute": "os.execv('/bin/true', ['/bin/true'])",
     "limits": "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)); open('/etc/passwd')",
     "root": "os.setuid(0); os.setgid(0); open('/etc/shadow')",
+    "memory": "bytearray(16 << 30)",
     "closed-first": "os.close(2); os.close(0); open('/etc/passwd').read()",
 }
 
