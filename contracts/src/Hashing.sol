@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Ack, Award, Bid, Request, Result, Terms} from "./Types.sol";
+import {Ack, Award, Bid, Request, Result, ROLE_JUROR, Terms} from "./Types.sol";
 
 /// @title Every typehash and struct hash of the protocol, the same bytes as blockedge_node/core.
 /// @dev tests/vectors/eip712.json is read by both sides (docs/protocol.md §2, invariants 6 and 17).
@@ -144,6 +144,33 @@ library Hashing {
                 resultHash,
                 salt,
                 guard
+            )
+        );
+    }
+
+    /// @notice The same commitment as a juror makes it; `blockEdge` is not the caller here.
+    function vote(
+        address blockEdge,
+        bytes32 unit_,
+        uint8 round,
+        uint8 seat,
+        address author,
+        bytes32 resultHash,
+        bytes32 salt
+    ) internal view returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                COMMITMENT_TYPEHASH,
+                block.chainid,
+                blockEdge,
+                unit_,
+                ROLE_JUROR,
+                round,
+                seat,
+                author,
+                resultHash,
+                salt,
+                bytes32(0)
             )
         );
     }

@@ -158,6 +158,34 @@ struct Proof {
     bytes evidence;
 }
 
+/// Which ticket a draw fell on: the first attempt whose ticket may sit, out of so many old enough tickets.
+struct SeatProof {
+    uint8 attempt;
+    uint32 tickets;
+}
+
+/// A dispute before the court, as every call about it carries it; fixed when it opens.
+struct Case {
+    bytes32 unit;
+    bytes32 seed; // of round 0
+    bytes32 accused; // the worker's resultHash
+    address worker;
+    address requester;
+    address accuser; // 0: the drawn checker stayed silent
+    uint40 snapshot; // tickets that are in at this time may be drawn
+    uint32 tickets; // how many were old enough then
+    uint32 vwin;
+    uint96 fee; // of one seat
+}
+
+/// What the court found. `dues` are what is owed to the funder of each round, out of the pool first.
+struct Ruling {
+    Phase outcome; // Paid, Slashed or Unresolved
+    bytes32 finalHash; // the hash that counts as right, NO_INPUT, or 0 if nobody voted
+    address[3] funders; // [0]: the accuser
+    uint96[3] dues;
+}
+
 // ── storage (docs/protocol.md §3.2) ─────────────────────────────────────────────────────────────────────
 
 struct Account {
@@ -199,6 +227,41 @@ struct Report {
     ReportState state;
     uint8 verdict; // VERDICT_*; court kinds: RIGHT if it agrees with the worker, UNKNOWN if it contradicts
     bytes32 hash; // the commitment, then the opened resultHash
+}
+
+/// A staked right to be drawn as checker or juror.
+struct Ticket {
+    address owner;
+    uint40 stakedAt;
+    uint40 leftAt; // 0: in
+    uint96 stake;
+}
+
+enum CaseState {
+    None,
+    Open,
+    Closed
+}
+
+/// One slot a case: where it is, and the low 200 bits of keccak256(abi.encode(Case)).
+struct CaseSlot {
+    CaseState state;
+    uint8 round;
+    uint40 roundAt; // when that round began
+    uint200 digest;
+}
+
+enum VoteState {
+    None,
+    Committed,
+    Revealed
+}
+
+/// One slot a vote: who sits, and the low 208 bits of the commitment, then of the opened resultHash.
+struct Vote {
+    uint32 ticket;
+    VoteState state;
+    uint208 hash;
 }
 
 // ── views ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -245,13 +308,22 @@ uint8 constant MODE_ONCHAIN = 1;
 uint8 constant MODE_NO_DEMAND = 2;
 
 uint8 constant ROLE_WORKER = 0;
+uint8 constant ROLE_CHECKER = 1;
 uint8 constant ROLE_REPORTER = 2;
+uint8 constant ROLE_JUROR = 3;
 
 uint256 constant FLAG_SECRET_SHOWN = 2;
 
 uint8 constant VERDICT_UNKNOWN = 0;
 uint8 constant VERDICT_RIGHT = 1;
 uint8 constant VERDICT_WRONG = 2;
+
+// What a juror votes who could not get the input.
+bytes32 constant NO_INPUT = keccak256("BlockEdge.NO_INPUT");
+// Seats of round 0: what an accuser pays for.
+uint256 constant FIRST_SEATS = 5;
+// What a juror or checker loses by a wrong or hidden answer, in check fees (α of docs/protocol.md).
+uint256 constant ALPHA = 10;
 
 uint256 constant BPS = 10_000;
 uint256 constant PPM = 1_000_000;

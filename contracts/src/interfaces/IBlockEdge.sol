@@ -50,8 +50,19 @@ interface IBlockEdgeErrors {
     error TooLate(uint256 deadline);
     /// @notice A free balance does not cover what must be locked (wei).
     error Insolvent(uint256 required, uint256 free);
-    /// @notice Only the requester may report a court kind while no court is deployed.
+    /// @notice Only the court may call this; or the call needs a court, and none is deployed (then only the
+    /// requester may report a court kind).
     error NotCourt();
+    /// @notice The draw secret shows that the unit is not checked.
+    error NotDrawn();
+    /// @notice The unit is, or may yet be, drawn, and its check is still to be committed.
+    error CheckPending();
+    /// @notice A demanded chunk is still to be supplied.
+    error DemandOpen();
+    /// @notice This attempt does not name the ticket of the seat, or the ticket is not the sender's.
+    error NotSeat();
+    /// @notice So many tickets were not old enough at the snapshot time.
+    error BadSnapshot(uint256 tickets);
     /// @notice The judge call needs more gas than is left, so that nobody can starve it.
     error LowGas(uint256 required, uint256 left);
     /// @notice `withdraw` without a running exit.

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {NO_INPUT, Phase} from "./Types.sol";
+
+/// @title How a jury counts: places, seats, and the outcome of a round (docs/protocol.md §6.5).
+/// @notice A conviction needs more than half of all seats, silent and empty ones included: with a bare
+/// plurality, jurors knocked offline would convict the innocent.
+/// @dev The same rules as blockedge_node/core/jury.py, on tests/vectors/jury.json (invariant 17).
+library Jury {
+    uint256 internal constant LAST_ROUND = 2;
+    uint256 internal constant MOST_SEATS = 39; // of all rounds
+
+    /// @notice Seats of a round: 5, 11, 23.
+    function seats(uint256 round) internal pure returns (uint256) {
+        return round == 0 ? 5 : round == 1 ? 11 : 23;
+    }
+
+    /// @notice Where a round's seats begin when those of all rounds stand in one row.
+    function first(uint256 round) internal pure returns (uint256) {
+        return round == 0 ? 0 : round == 1 ? 5 : 16;
+    }
+
+    /// @notice What a vote's slot keeps of a resultHash. Of its hash, not of itself: whoever names the final
+    /// hash when a case closes must know all of its bits.
+    function mark(bytes32 resultHash) internal pure returns (uint208) {
+        return uint208(uint256(keccak256(abi.encode(resultHash))));
+    }
+
+    /// @notice The outcome of a round and the mark of the hash that counts as right.
+    /// @param votes One mark a place: what was revealed there, 0 for nothing.
+    /// @param accused The mark of the worker's resultHash.
+    /// @return outcome SLASHED if one accusing hash has more than half of all seats. Else PAID if the
+    /// worker's hash, or NO_INPUT, has more votes than every accusing hash, and a third of all seats. Else
+    /// UNRESOLVED.
+    /// @return right The hash of that majority; or the greater of the worker's and NO_INPUT, the worker's if
+    /// equal; or the one with most votes, of equals that of the lowest seat, 0 if nobody voted.
+    function outcomeOf(
+        uint208[MOST_SEATS] memory votes,
+        uint256 round,
+        uint208 accused
+    ) internal pure returns (Phase outcome, uint208 right) {
+        uint208 noInput = mark(NO_INPUT);
+        uint256 size = seats(round);
+        uint256 start = first(round);
+        uint256 most; // votes of the plurality
+        uint256 against; // votes of the strongest accusing hash
+        uint256 innocent;
+        uint256 unseen;
+        for (uint256 i = start; i < start + size; ++i) {
+            uint208 vote = votes[i];
+            if (vote == 0) continue;
+            uint256 count = 0;
+            for (uint256 k = start; k < start + size; ++k) {
+                if (votes[k] == vote) ++count;
+            }
+            if (count > most) (most, right) = (count, vote);
+            if (vote == accused) innocent = count;
+            else if (vote == noInput) unseen = count;
+            else if (count > against) against = count;
+        }
+        // More than half is the plurality too.
+        if (2 * against > size) return (Phase.Slashed, right);
+        uint256 acquitting = innocent < unseen ? unseen : innocent;
+        if (acquitting > against && 3 * acquitting >= size) {
+            return (Phase.Paid, innocent < unseen ? noInput : accused);
+        }
+        return (Phase.Unresolved, right);
+    }
+}
