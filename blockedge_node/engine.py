@@ -181,6 +181,7 @@ class Engine:
             policy=self.policy,
             head=self._head.head,
             standing=self._head.standing,
+            tickets=self._head.tickets,
             head_age=trio.current_time() - self._head_at,
         )
 

@@ -18,18 +18,21 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import TypeVar
 
 import trio
 
 from blockedge_node.core.actions import (
     Action,
+    AnswerWatch,
     AwaitBids,
     ChainAction,
     Check,
     DeliverResult,
     FetchInput,
     FetchOutput,
+    HandWatch,
     PublishBids,
     PublishRequest,
     RefuseAward,
@@ -54,12 +57,15 @@ from blockedge_node.core.events import (
     ReceiptSent,
     RefusalSent,
     RequestPublished,
+    WatchAnswered,
+    WatchKept,
     WorkFailed,
     WorkSolved,
 )
 from blockedge_node.core.hashing import Domain
 from blockedge_node.core.ids import ZERO_HASH, Root
 from blockedge_node.core.job import Outcome, PowJob, WasmJob
+from blockedge_node.core.task import Result
 from blockedge_node.errors import PeerError, Rejected, Transient
 from blockedge_node.ports import Chain, Chance, Content, Executor, Network, Signer
 
@@ -132,6 +138,10 @@ class Performer:
                 return await self.fetch_output(action, tries)
             case SendReceipt():
                 return await self.send_receipt(action, tries)
+            case HandWatch():
+                return await self.hand_watch(action, tries)
+            case AnswerWatch():
+                return await self.answer_watch(action, tries)
             case Check():
                 return await self.check(action, tries)
             case RevealReport():
@@ -192,6 +202,21 @@ class Performer:
         await self._persist(tries, lambda: self.network.answer_result(action.receipt, sig))
         return ReceiptSent(unit=action.receipt.unit)
 
+    async def hand_watch(self, action: HandWatch, tries: Tries) -> Event | None:
+        """Until it is kept. A tower that refuses may yet be told by its operator that we are its client."""
+        watch, sig = action.watch, self.signer.sign(action.watch)
+        await self._persist(
+            tries,
+            lambda: self.network.hand_watch(watch, action.output, sig),
+            also=(PeerError, Rejected),
+        )
+        return WatchKept(unit=action.unit, watch=watch.digest(self.domain))
+
+    async def answer_watch(self, action: AnswerWatch, tries: Tries) -> Event | None:
+        sig = self.signer.sign(action.kept)
+        await self._persist(tries, lambda: self.network.answer_watch(action.kept, sig))
+        return WatchAnswered(watch=action.kept.watch)
+
     # ── content ──────────────────────────────────────────────────────────────────────────────────────────
 
     async def fetch_input(self, action: FetchInput, tries: Tries) -> Event | None:
@@ -236,27 +261,36 @@ class Performer:
         )
 
     async def check(self, action: Check, tries: Tries) -> Event | None:
-        """Judged kinds: look for evidence. Court kinds: run it again and compare."""
+        """Judged kinds: look for evidence. Court kinds: run it again, and compare if there is what to."""
         try:
-            await self._persist(tries, lambda: self.content.fetch_task(action.request, action.shard))
+            with trio.move_on_after(inf if action.patience is None else action.patience) as patience:
+                await self._persist(tries, lambda: self.content.fetch_task(action.request, action.shard))
+            if patience.cancelled_caught:
+                return self._checked(action, wrong=False)
             return await self._check(action, self.content.job(action.request, action.shard), tries)
         except (PeerError, Transient) as error:
-            return CheckFailed(unit=action.unit, reason=str(error))
+            return CheckFailed(unit=action.unit, reason=str(error), role=action.role)
 
     async def _check(self, action: Check, job: WasmJob | PowJob, tries: Tries) -> Event:
-        mine, evidence = None, b""
-        if isinstance(job, PowJob):
-            claimed = action.result
-            if claimed.exit or claimed.fuel_used or claimed.memory_hash != ZERO_HASH:
-                wrong = True  # kind 1 has none of these: the result refutes itself (§6.1)
-            else:
-                found = await self._refute(job, action, tries)
-                wrong, evidence = found is not None, found or b""
-        else:
+        claimed = action.result
+        if not isinstance(job, PowJob):
             mine = (await self._run(job, action.wall, tries)).result
-            wrong = mine != action.result
+            return self._checked(action, wrong=claimed not in (None, mine), result=mine)
+        if claimed and (claimed.exit or claimed.fuel_used or claimed.memory_hash != ZERO_HASH):
+            return self._checked(action, wrong=True)  # kind 1 has none of these: it refutes itself (§6.1)
+        found = await self._refute(job, action, tries)
+        return self._checked(action, wrong=found is not None, evidence=found or b"")
+
+    def _checked(
+        self, action: Check, *, wrong: bool, result: Result | None = None, evidence: bytes = b""
+    ) -> Checked:
         return Checked(
-            unit=action.unit, wrong=wrong, result=mine, evidence=evidence, salt=self.chance.secret()
+            unit=action.unit,
+            wrong=wrong,
+            result=result,
+            evidence=evidence,
+            salt=self.chance.secret(),
+            role=action.role,
         )
 
     async def _run(self, job: WasmJob | PowJob, wall: float, tries: Tries) -> Outcome:

@@ -93,7 +93,18 @@ class PolicySection(Section):
     attempts: int = Field(default=3, ge=1, le=100)
     verify_bps: Bps = 10_000
     verify_own_bps: Bps = 0
+    verify_bps_court: Bps = 0
+    appeal: bool = True
+    min_ticket_owners: int = Field(default=8, ge=1)
+    spot_bps: Bps = 1_000
+    check_fee_bps: int = Field(default=20_000, ge=1)
     paused: bool = False
+
+
+class WatchtowerSection(Section):
+    towers: tuple[HexAddress, ...] = ()
+    clients: frozenset[HexAddress] = frozenset()
+    appeal_budget: WeiAmount = 0
 
 
 class KeysSection(Section):
@@ -118,6 +129,7 @@ class Settings(Section):
     coalition: CoalitionSection = CoalitionSection()
     executor: ExecutorSection = ExecutorSection()
     policy: PolicySection = PolicySection()
+    watchtower: WatchtowerSection = WatchtowerSection()
     keys: KeysSection = KeysSection()
     logs: LogsSection = LogsSection()
 

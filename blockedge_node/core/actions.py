@@ -9,10 +9,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from blockedge_node.core.commitment import Role
+from blockedge_node.core.court import Case, SeatProof
 from blockedge_node.core.events import SignedAward
-from blockedge_node.core.ids import Address, Digest, Hash, Root, Secret, Signature, TaskId, UnitId
+from blockedge_node.core.ids import (
+    NO_SECRET,
+    ZERO_HASH,
+    Address,
+    Digest,
+    Hash,
+    Root,
+    Secret,
+    Signature,
+    TaskId,
+    UnitId,
+)
 from blockedge_node.core.task import Ack, Bid, Receipt, Request, Result
 from blockedge_node.core.unit import Unit
+from blockedge_node.core.watch import Kept, Watch
 
 # ── network ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -33,6 +47,7 @@ class AwaitBids:
     shard: int
     round: int
     seconds: float
+    secrets: bool = False  # whether an Award of it takes a drawCommit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +120,32 @@ class SendReceipt:
     receipt: Receipt
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishSecret:
+    """Ends in silence; everybody hears SecretHeard. `copy` counts how often it is said."""
+
+    unit: UnitId
+    secret: Secret
+    guard_r: Hash
+    copy: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandWatch:
+    """→ WatchKept; tried until it is no longer due."""
+
+    unit: UnitId
+    watch: Watch
+    output: bytes  # inline, or empty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerWatch:
+    """→ WatchAnswered"""
+
+    kept: Kept
+
+
 # ── executor ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -121,14 +162,16 @@ class Solve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """Recompute another's revealed result → Checked or CheckFailed"""
+    """Recompute another's result → Checked or CheckFailed"""
 
     unit: UnitId
     request: Request
     shard: int
-    result: Result
+    result: Result | None  # None: it is still hidden, there is nothing to compare with
     output: bytes
     wall: float
+    role: Role = Role.REPORTER
+    patience: float | None = None  # seconds in which the input is looked for; then Checked with no result
 
 
 # ── chain: each runs until it is mined at CONF depth, or no longer due ────────────────────────────────────
@@ -175,12 +218,16 @@ class Reveal:
     salt: Secret
     guard: Hash
     output: bytes
+    secret: Secret = NO_SECRET  # the draw's, if it is known and shows the unit undrawn
+    guard_r: Hash = ZERO_HASH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settle:
     unit: UnitId
     target: Unit
+    secret: Secret = NO_SECRET  # the draw's, where it was not shown before
+    guard_r: Hash = ZERO_HASH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +270,125 @@ class CloseReports:
     indexes: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """draw(…): marks a COMMITTED unit for its spot check"""
+
+    unit: UnitId
+    target: Unit
+    secret: Secret
+    guard_r: Hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitCheck:
+    """commitCheck(…), by the owner of the drawn ticket"""
+
+    unit: UnitId
+    target: Unit
+    proof: SeatProof
+    hash: Hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FineChecker:
+    """fineChecker(…): the drawn ticket's owner committed no check. `draw_seed`, `committed_at` open data[3]."""
+
+    unit: UnitId
+    target: Unit
+    draw_seed: Hash
+    committed_at: int
+    proof: SeatProof
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowJury:
+    """showJury(…) with s_R, the preimage of guardR"""
+
+    unit: UnitId
+    target: Unit
+    secret: Secret
+    guard_secret: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defend:
+    """defend(…) with s_W; `tickets` is nSnap at challengeBy"""
+
+    unit: UnitId
+    target: Unit
+    guard_secret: Secret
+    tickets: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """demand(…): the worker shall show chunk `chunk` of an output that it withholds (§10)"""
+
+    unit: UnitId
+    target: Unit
+    revealed: Result
+    chunk: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supply:
+    """supply(…). Core leaves count, data and path empty: the performer fills them in from the blob store."""
+
+    unit: UnitId
+    target: Unit
+    revealed: Result
+    chunk: int
+    count: int = 0  # of the output's chunks
+    data: bytes = b""  # chunk min(chunk, count − 1)
+    path: tuple[Hash, ...] = ()  # from its leaf to the output's root
+
+
+# ── chain, the Court's contract ──────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitVote:
+    """commitVote(…), by the owner of the seated ticket"""
+
+    unit: UnitId
+    case: Case
+    round: int
+    seat: int
+    attempt: int
+    hash: Hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevealVote:
+    unit: UnitId
+    case: Case
+    round: int
+    seat: int
+    result_hash: Hash  # or NO_INPUT
+    salt: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appeal:
+    """appeal(…) with `value` wei: opens round `round`"""
+
+    unit: UnitId
+    case: Case
+    round: int
+    value: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseRound:
+    """closeRound(…): the case ends, and with it the unit"""
+
+    unit: UnitId
+    target: Unit
+    case: Case
+
+
+CourtAction = CommitVote | RevealVote | Appeal | CloseRound
 ChainAction = (
     RegisterAward
     | AwardCommit
@@ -233,6 +399,17 @@ ChainAction = (
     | CommitReport
     | RevealReport
     | CloseReports
+    | Draw
+    | CommitCheck
+    | FineChecker
+    | ShowJury
+    | Defend
+    | Demand
+    | Supply
+    | CommitVote
+    | RevealVote
+    | Appeal
+    | CloseRound
 )
 NetworkAction = (
     PublishRequest
@@ -245,6 +422,8 @@ NetworkAction = (
     | DeliverResult
     | FetchOutput
     | SendReceipt
+    | HandWatch
+    | AnswerWatch
 )
 WorkAction = Solve | Check
 Action = NetworkAction | WorkAction | ChainAction

@@ -8,9 +8,8 @@ windows neither overlap nor leave a gap. So each figure here is read twice, `t <
 from __future__ import annotations
 
 from blockedge_node.core.params import Params
+from blockedge_node.core.unit import SECRET_SHOWN as SECRET_SHOWN
 from blockedge_node.core.unit import Phase, Terms, UnitView
-
-SECRET_SHOWN = 2  # bit of `flags`: the unit was marked drawn in time, or its secret shows it undrawn
 
 
 def opens(deadline: int) -> int:

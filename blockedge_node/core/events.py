@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from blockedge_node.core.ids import Address, Digest, Hash, Root, Secret, Signature, TaskId, UnitId
+from blockedge_node.core.commitment import Role
+from blockedge_node.core.court import Ticket
+from blockedge_node.core.ids import NO_SECRET, Address, Digest, Hash, Root, Secret, Signature, TaskId, UnitId
 from blockedge_node.core.task import Ack, Award, Bid, Receipt, Request, Result
 from blockedge_node.core.unit import Head, Standing, UnitView
+from blockedge_node.core.watch import Watch
 
 # ── clients ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -67,6 +70,7 @@ class HeadSeen:
     head: Head
     standing: Standing
     views: tuple[UnitView, ...]
+    tickets: tuple[Ticket, ...] = ()  # of the Court, all ever staked, by id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +134,25 @@ class ResultHeard:
     result: Result
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretHeard:
+    """A draw secret by gossip: it opens the unit's drawCommit, checked again where it is used (§6.2)."""
+
+    unit: UnitId
+    secret: Secret
+    guard_r: Hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchHeard:
+    """A client of this tower hands in a unit's opening; its stream waits for AnswerWatch."""
+
+    client: Address  # whose signature it has
+    watch: Watch
+    output: bytes  # matches the watch's root, or empty: not inline
+    digest: Digest  # of the Watch
+
+
 # ── actions that ended ───────────────────────────────────────────────────────────────────────────────────
 
 
@@ -144,6 +167,8 @@ class BidWindowClosed:
     task: TaskId
     shard: int
     round: int  # 0 for the first choice, then one more for each award that failed
+    draw_secret: Secret = NO_SECRET  # for the one Award of this round, if its kind is spot-checked …
+    guard_secret: Secret = NO_SECRET  # … and s_R: both fresh random bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,20 +263,37 @@ class ReceiptSent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WatchKept:
+    """A tower of ours has a unit's opening on its disk."""
+
+    unit: UnitId
+    watch: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchAnswered:
+    """Our word went out on every stream that waited; the next WatchHeard asks for it again."""
+
+    watch: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """Our recomputation of another's revealed result. `wrong` False: it agrees, nothing more to do."""
+    """Our recomputation of another's result. `wrong` False: it agrees, or there was nothing to compare with."""
 
     unit: UnitId
     wrong: bool
-    result: Result | None  # what we got (court kinds)
+    result: Result | None  # what we got (court kinds); None: nobody served the input within `patience`
     evidence: bytes  # judged kinds: what convinces the judge; may be empty even if wrong
-    salt: Secret  # for a report, drawn now and never again
+    salt: Secret  # for a report, check or votes, drawn now and never again
+    role: Role = Role.REPORTER  # as whom we looked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckFailed:
     unit: UnitId
     reason: str
+    role: Role = Role.REPORTER
 
 
 Event = (
@@ -263,6 +305,7 @@ Event = (
     | BidHeard
     | AwardHeard
     | ResultHeard
+    | SecretHeard
     | RequestPublished
     | BidWindowClosed
     | AckHeard
@@ -276,6 +319,9 @@ Event = (
     | ReceiptHeard
     | OutputFetched
     | ReceiptSent
+    | WatchHeard
+    | WatchKept
+    | WatchAnswered
     | Checked
     | CheckFailed
 )

@@ -21,6 +21,7 @@ Seconds = NewType("Seconds", int)
 
 ZERO_ADDRESS = Address(bytes(20))
 ZERO_HASH = Hash(bytes(32))
+NO_SECRET = Secret(bytes(32))  # where a secret may be shown and is not
 
 
 def short(value: bytes) -> str:

@@ -1,4 +1,4 @@
-"""What the chain says: heads, accounts, reputations and units (docs/protocol.md §1, §3.2, §8).
+"""What the chain says: heads, accounts, reputations, units (docs/protocol.md §1, §3.2, §8); court.py has the rest.
 
 A *view* is what the contract and its events say at one block. Role machines never copy a phase into their
 own state: they look at the view again.
@@ -10,10 +10,16 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar
 
+from blockedge_node.core.court import CaseView, DemandView, DrawView
 from blockedge_node.core.hashing import hash_words
-from blockedge_node.core.ids import ZERO_HASH, Address, Hash, TaskId, UnitId
+from blockedge_node.core.ids import ZERO_HASH, Address, Hash, Secret, TaskId, UnitId
 from blockedge_node.core.structs import Struct
 from blockedge_node.core.task import Request, Result, unit_id
+
+MARKED_DRAWN = 1  # bits of `flags`: `draw` marked the unit in time
+SECRET_SHOWN = 2  # marked drawn, or its secret shows it undrawn; always so where nothing is drawn
+CHECK_MISSED = 4  # drawn, and nobody committed a check
+RULED = 8  # a jury's outcome ended it
 
 
 class Phase(IntEnum):
@@ -109,7 +115,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportView:
-    index: int  # from 1; 0 is a drawn checker's
+    index: int  # from 1; 0 is a drawn checker's, whose bond is its ticket
     author: Address
     hash: Hash
     result_hash: Hash | None = None  # None until revealed
@@ -137,7 +143,26 @@ class UnitView:
     reports: tuple[ReportView, ...] = ()
     paid: int = 0  # wei, from `Settled`
     slashed: int = 0
+    committed_at: int = 0  # the time of entering COMMITTED: a draw's snapshot
+    draw: DrawView | None = None  # marked drawn, and by which secret
+    checker_ticket: int | None = None  # the drawn ticket, once its owner has committed a check
+    challenge_by: int = 0  # the jury's snapshot, from `Disputed`
+    jury_secret: Secret | None = None  # s_R, once shown
+    defended: Secret | None = None  # s_W, once the worker has defended
+    case: CaseView | None = None  # the jury's, once opened
+    demands: tuple[DemandView, ...] = ()  # chunks of its output that were asked for
+    final_hash: Hash | None = None  # a jury's last word, from `Ruled`
 
     @property
     def on_chain(self) -> Unit:
         return Unit(terms=self.terms, data=self.data)
+
+    @property
+    def drawn(self) -> bool:
+        """Whether `draw` marked it for a spot check."""
+        return self.draw is not None or bool(self.flags & MARKED_DRAWN)
+
+    @property
+    def check(self) -> ReportView | None:
+        """The drawn checker's report, at index 0."""
+        return next((report for report in self.reports if report.index == 0), None)

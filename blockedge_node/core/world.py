@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from blockedge_node.core.court import Ticket
 from blockedge_node.core.hashing import Domain
 from blockedge_node.core.ids import Address
 from blockedge_node.core.params import Params
@@ -38,6 +39,15 @@ class Policy:
     attempts: int = 3  # tasks a job may become before its failed shards are given up
     verify_bps: int = 10_000  # share of others' judged units to recompute
     verify_own_bps: int = 0  # share of own court units to recompute before the window closes
+    verify_bps_court: int = 0  # share of others' court units to recompute, besides the drawn ones
+    juror: bool = True  # answer for my tickets: checks and votes
+    appeal: bool = True  # fund the next round when a jury errs about my result or report (§7.3)
+    min_ticket_owners: int = 8  # fewer, and no court kind is opened (§6.2); dev: 3
+    spot_bps: int = 1_000  # share of my court units to have checked; the deployment may ask for more
+    check_fee_bps: int = 20_000  # φ as a share of what one recomputation costs: 2c (§7.3)
+    towers: tuple[Address, ...] = ()  # nodes that meet my units' deadlines while I am away (core/ward.py)
+    clients: frozenset[Address] = frozenset()  # nodes whose units' deadlines I meet (core/watchtower.py)
+    appeal_budget: int = 0  # wei that I pay at most to appeal for one unit of a client
     paused: bool = False  # no new bids
     unfit: bool = False  # the executor failed its self-test: set by the daemon, not by a file
     gas_short: bool = False  # the account cannot pay for its transactions: set by the daemon, not by a file
@@ -52,6 +62,7 @@ class World:
     policy: Policy
     head: Head
     standing: Standing = Standing()  # my own balances and reputation at `head`
+    tickets: tuple[Ticket, ...] = ()  # all ever staked, by id
     head_age: float = 0.0  # seconds since that head arrived: a promise is not made on an old one
     exposure: int = 0  # wei that my live bids, awards and units may still lock out of my free balance
     units: int = 0  # how many live bids and units that is
