@@ -124,7 +124,9 @@ async def run(config: Config, ring: logs.LogRing, make_performer: MakePerformer 
                 blobs=blobs,
                 emit=lambda event: engine.tell(event),
                 now=chain.now,
-                settings=P2pSettings(announce=config.settings.p2p.announce, fee_bps=params.fee_bps),
+                settings=P2pSettings(
+                    announce=config.settings.p2p.announce, fee_bps=params.fee_bps, clients=policy.clients
+                ),
             )
             performer = make_performer(
                 signer=signer,

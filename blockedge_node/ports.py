@@ -17,6 +17,7 @@ from blockedge_node.core.job import Outcome, PowJob, WasmJob
 from blockedge_node.core.structs import Struct
 from blockedge_node.core.task import Ack, Bid, Receipt, Request, Result
 from blockedge_node.core.unit import Standing
+from blockedge_node.core.watch import Kept, Watch
 
 
 class Signer(Protocol):
@@ -60,6 +61,11 @@ class Network(Protocol):
         """Result → Receipt on one stream. Raises Transient if unreachable."""
 
     async def answer_result(self, receipt: Receipt, sig: Signature) -> None: ...
+
+    async def hand_watch(self, watch: Watch, output: bytes, sig: Signature) -> None:
+        """Watch → Kept on one stream. Raises Rejected if the tower refuses, Transient if unreachable."""
+
+    async def answer_watch(self, kept: Kept, sig: Signature) -> None: ...
 
 
 class Content(Protocol):

@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 from pydantic import ValidationError
 
 from blockedge_node.config.schema import Coalition, Section, Settings
+from blockedge_node.core.ids import Address
 from blockedge_node.core.world import Policy
 from blockedge_node.errors import ConfigError
 
@@ -88,12 +89,15 @@ class Config:
         choices: dict[str, Any] = self.settings.policy.model_dump()
         for role in ("requester", "worker", "verifier"):
             choices[role] = role in self.settings.node.roles
-        executor = self.settings.executor
+        executor, watchtower = self.settings.executor, self.settings.watchtower
         return Policy(
             **choices,
             slots=executor.slots,
             speed=executor.speed,
             engines=frozenset(engines),
+            towers=tuple(Address(tower) for tower in watchtower.towers),
+            clients=frozenset(Address(client) for client in watchtower.clients),
+            appeal_budget=watchtower.appeal_budget,
             block_time=block_time,
         )
 

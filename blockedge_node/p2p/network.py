@@ -22,6 +22,7 @@ from blockedge_node.core.hashing import Domain
 from blockedge_node.core.ids import Address, Digest, Root, Signature, UnitId
 from blockedge_node.core.structs import Struct
 from blockedge_node.core.task import Ack, Bid, KeyCard, Kind, Receipt, Request, Result
+from blockedge_node.core.watch import Kept, Watch
 from blockedge_node.errors import ConfigError, Transient, first_of
 from blockedge_node.p2p import patches
 from blockedge_node.p2p.addresses import check_port_is_free, parse_listen, peer_id_of
@@ -231,6 +232,12 @@ class P2P:
 
     async def answer_result(self, receipt: Receipt, sig: Signature) -> None:
         self._exchanges.answer_result(receipt, sig)
+
+    async def hand_watch(self, watch: Watch, output: bytes, sig: Signature) -> None:
+        await self._exchanges.hand_watch(watch, output, sig)
+
+    async def answer_watch(self, kept: Kept, sig: Signature) -> None:
+        self._exchanges.answer_watch(kept, sig)
 
     # ── ports.Content ────────────────────────────────────────────────────────────────────────────────────
 

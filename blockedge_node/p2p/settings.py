@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from blockedge_node.core.ids import Address
 from blockedge_node.p2p.limits import Rate
 
 
@@ -49,3 +50,6 @@ class Settings:
     blob_limit: int = 64 * 1024 * 1024  # bytes of the largest blob we fetch or serve
     blob_rate: Rate = Rate(burst=16 * 1024 * 1024, refill=16 * 1024 * 1024)  # bytes served, a peer
     blob_floor: int = 32 * 1024  # bytes a second, on average, below which a transfer is given up
+
+    # Nodes whose deadlines this one keeps (core/watchtower.py); watches of others are refused.
+    clients: frozenset[Address] = frozenset()

@@ -1,8 +1,8 @@
-"""One exchange a stream: award → Ack, result → Receipt, a question for peers → signed peer records.
+"""One exchange a stream: award → Ack, result → Receipt, watch → Kept, a question for peers → signed peer records.
 
-An award or result is not answered here: the server checks it, tells the core, and holds the stream until the core
-answers (`answer`) or `answer_timeout` is over; several streams may wait for one answer, as a requester that lost
-its connection asks again. An award's input is fetched while the core still writes the award down (`ahead`). The
+An award, result or watch is not answered here: the server checks it, tells the core, and holds the stream until the
+core answers (`answer`) or `answer_timeout` is over; several streams may wait for one answer, as a requester that
+lost its connection asks again. An award's input is fetched while the core still writes the award down (`ahead`). The
 client tries the peers of an address in turn (directory.py). A refusal counts only if nobody of them gives what was
 asked for: whoever repeated the worker's gossip cannot refuse in its name.
 """
@@ -20,10 +20,11 @@ import trio
 from libp2p.abc import INetStream
 from libp2p.peer.id import ID
 
-from blockedge_node.core.events import AwardHeard, Event, ResultHeard, SignedAward
+from blockedge_node.core.events import AwardHeard, Event, ResultHeard, SignedAward, WatchHeard
 from blockedge_node.core.hashing import Domain
 from blockedge_node.core.ids import Address, Digest, Signature, UnitId
 from blockedge_node.core.task import Ack, Receipt, Request, Result
+from blockedge_node.core.watch import Kept, Watch
 from blockedge_node.errors import PeerError, Rejected, Transient
 from blockedge_node.p2p import frames
 from blockedge_node.p2p.directory import Directory
@@ -40,6 +41,7 @@ log = structlog.get_logger(__name__)
 
 AWARD: Final = "/blockedge/1/award"
 RESULT: Final = "/blockedge/1/result"
+WATCH: Final = "/blockedge/1/watch"
 PEERS: Final = "/blockedge/1/peers"
 PEERS_LIMIT: Final = RECORDS_PER_ANSWER * (RECORD_MAX + 8) + 64  # bytes of an answer
 ASK_AT: Final = (
@@ -53,7 +55,7 @@ Answered = TypeVar("Answered")
 
 
 class Exchanges:
-    """The award, result and peers protocols, both ends."""
+    """The award, result, watch and peers protocols, both ends."""
 
     def __init__(
         self,
@@ -78,6 +80,7 @@ class Exchanges:
     def prepare(self, link: Link, server: Server) -> None:
         server.serve(link, AWARD, self._serve_award, self._settings.waiting_per_peer)
         server.serve(link, RESULT, self._serve_result, self._settings.waiting_per_peer)
+        server.serve(link, WATCH, self._serve_watch, self._settings.waiting_per_peer)
         server.serve(link, PEERS, self._serve_peers, self._settings.streams_per_peer)
 
     # ── award ────────────────────────────────────────────────────────────────────────────────────────────
@@ -136,6 +139,33 @@ class Exchanges:
     def answer_result(self, receipt: Receipt, sig: Signature) -> None:
         raw = messages.build_receipt(self._domain, receipt, sig, _now_ms())
         self._waiting.answer(("result", receipt.unit + receipt.result_hash), raw)
+
+    # ── watch ────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _serve_watch(self, stream: INetStream, peer: ID) -> None:
+        raw = await self._hear(stream, peer)
+        message = streams.open_watch(raw, self._domain)
+        reason = "not.mine" if message.watch.tower != self._me else "not.client"
+        if reason == "not.mine" or message.client not in self._settings.clients:
+            await self._write(stream, self._refusal(reason))
+            return
+        event = WatchHeard(
+            client=message.client, watch=message.watch, output=message.output, digest=message.digest
+        )
+        await self._hold(stream, ("watch", message.digest), event)
+
+    async def hand_watch(self, watch: Watch, output: bytes, sig: Signature) -> None:
+        """Returns once the tower has it on its disk. Raises Rejected or Transient."""
+        raw = streams.build_watch(self._domain, watch, output, sig, _now_ms())
+
+        def opened(answer: bytes) -> Kept:
+            return streams.open_kept(answer, self._domain, watch)
+
+        await self._ask_each(watch.tower, WATCH, raw, opened)
+
+    def answer_watch(self, kept: Kept, sig: Signature) -> None:
+        raw = streams.build_kept(self._domain, kept, sig, _now_ms())
+        self._waiting.answer(("watch", kept.watch), raw)
 
     # ── peers ────────────────────────────────────────────────────────────────────────────────────────────
 

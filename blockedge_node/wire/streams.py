@@ -2,6 +2,7 @@
 
     /award    envelope award (Request ‖ Bid ‖ Award, three signatures) → envelope ack, or envelope refused
     /result   envelope result (unit ‖ worker ‖ Result)                 → envelope receipt, or envelope refused
+    /watch    envelope watch (Watch ‖ output, its worker's signature)  → envelope kept, or envelope refused
     /blob     {v, root, first, count}                                  → {v, size, leaves}, then bare chunks
 
 An award carries the whole chain of promises, so its reader needs nothing else to check it. A result is
@@ -23,12 +24,15 @@ from blockedge_node.core.hashing import Domain, abi_words
 from blockedge_node.core.ids import Address, Digest, Hash, Root, Signature, UnitId
 from blockedge_node.core.structs import Struct, solidity_types
 from blockedge_node.core.task import Ack, Award, Bid, Receipt, Request, Result
+from blockedge_node.core.watch import Kept, Watch
 from blockedge_node.errors import PeerError, Rejected
 from blockedge_node.wire import codec
 from blockedge_node.wire.eip712 import recover
 from blockedge_node.wire.messages import SIG_SIZE, VERSION, Envelope, open_envelope, parsed, same, seal
 
 MAX_REASON = 200  # bytes of a refusal's reason
+MAX_INLINE = 1024  # bytes of an output that travels with what names it (§10)
+WATCH_SIZE = 32 * len(solidity_types(Watch.TYPE))
 MAX_BLOB = 256 * 1024 * 1024  # bytes (docs/execution.md: the largest input or file set)
 
 
@@ -45,6 +49,16 @@ class ResultMessage:
     unit: UnitId
     worker: Address
     result: Result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchMessage:
+    """A watch and who signed it. `output` is whole, or empty where it is not inline."""
+
+    client: Address
+    watch: Watch
+    output: bytes
+    digest: Digest  # of the Watch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +159,35 @@ def open_receipt(
     return receipt, recover(receipt.digest(domain), envelope.sig), Signature(envelope.sig)
 
 
+# ── watch ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def build_watch(domain: Domain, watch: Watch, output: bytes, sig: Signature, at: int) -> bytes:
+    return seal(domain, "watch", watch.words() + output, sig, at)
+
+
+def open_watch(raw: bytes, domain: Domain) -> WatchMessage:
+    envelope = _expected(raw, domain, "watch")
+    watch, output = parsed(Watch, envelope.body[:WATCH_SIZE]), envelope.body[WATCH_SIZE:]
+    if output and (len(output) > MAX_INLINE or merkle.root(output) != watch.output_root):
+        raise PeerError("a watch's output is too large, or not the one it names")
+    digest = watch.digest(domain)
+    return WatchMessage(client=recover(digest, envelope.sig), watch=watch, output=output, digest=digest)
+
+
+def build_kept(domain: Domain, kept: Kept, sig: Signature, at: int) -> bytes:
+    return seal(domain, "kept", kept.words(), sig, at)
+
+
+def open_kept(raw: bytes, domain: Domain, watch: Watch) -> Kept:
+    """The answer to our watch, signed by the tower it is for. Raises Rejected with the refusal's reason."""
+    envelope = _expected(raw, domain, "kept")
+    kept = parsed(Kept, envelope.body)
+    if kept.watch != watch.digest(domain) or recover(kept.digest(domain), envelope.sig) != watch.tower:
+        raise PeerError("the answer is not the tower's, or to another watch")
+    return kept
+
+
 # ── blob ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -194,7 +237,7 @@ def open_blob_head(raw: bytes, root: Root) -> BlobHead | None:
 
 def _expected(raw: bytes, domain: Domain, t: str) -> Envelope:
     envelope = open_envelope(raw, domain, codec.EXCHANGE_LIMIT)
-    if envelope.t == "refused" and t in ("ack", "receipt"):
+    if envelope.t == "refused" and t in ("ack", "receipt", "kept"):
         raise Rejected(envelope.body[:MAX_REASON].decode("utf-8", errors="replace"))
     if envelope.t != t:
         raise PeerError(f"expected {t} on this stream, got {envelope.t[:20]!r}")

@@ -26,6 +26,7 @@ from blockedge_node.core.events import (
     RequestHeard,
     ResultHeard,
     SignedAward,
+    WatchHeard,
 )
 from blockedge_node.core.hashing import hash_words, keccak256
 from blockedge_node.core.ids import Address, Digest, Root, Secret, Signature, UnitId
@@ -35,6 +36,7 @@ from blockedge_node.core.rules import Rulebook
 from blockedge_node.core.structs import Struct
 from blockedge_node.core.task import Ack, Bid, Receipt, Request, Result
 from blockedge_node.core.unit import Standing
+from blockedge_node.core.watch import Kept, Watch
 from blockedge_node.engine import Engine, load
 from blockedge_node.errors import Rejected, Transient
 from blockedge_node.performer import Performer, Tries
@@ -121,6 +123,7 @@ class MemoryWorld:
         self.nodes: dict[Address, MemoryNode] = {}
         self.awards: dict[Digest, list[_Answer]] = {}
         self.results: dict[UnitId, list[_Answer]] = {}
+        self.watches: dict[Digest, list[_Answer]] = {}
 
     def add(self, me: Address, **changes: Any) -> MemoryNode:
         node = self.nodes[me] = MemoryNode(world=self, me=me, **changes)
@@ -322,6 +325,24 @@ class _Network:
     async def answer_result(self, receipt: Receipt, sig: Signature) -> None:
         for answer in self.node.world.results.get(receipt.unit, []):
             answer.value = (receipt, sig)
+            answer.ready.set()
+
+    async def hand_watch(self, watch: Watch, output: bytes, sig: Signature) -> None:
+        digest, answer = watch.digest(DOMAIN), _Answer()
+        streams = self.node.world.watches.setdefault(digest, [])
+        streams.append(answer)
+        heard = WatchHeard(client=self.node.me, watch=watch, output=output, digest=digest)
+        self.node.world.later(watch.tower, heard)
+        try:
+            with trio.fail_after(2):
+                await answer.ready.wait()
+        except trio.TooSlowError as silence:
+            raise Transient("not kept yet") from silence
+        finally:
+            streams.remove(answer)
+
+    async def answer_watch(self, kept: Kept, sig: Signature) -> None:
+        for answer in self.node.world.watches.get(kept.watch, []):
             answer.ready.set()
 
 

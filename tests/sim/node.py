@@ -144,6 +144,7 @@ class SimNode:
             tell=lambda event: engine.tell(event),
             standing=wallet.standing,
             now=self.chain.now,
+            clients=self.policy.clients,
         )
         performer = self.make_performer(
             signer=signer,

@@ -9,16 +9,25 @@ p2p/streams.py. Duplicates reach the core, which must not mind them.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TypeVar
 
 import trio
 
 from blockedge_node.core import merkle
-from blockedge_node.core.events import AwardHeard, BidHeard, Event, RequestHeard, ResultHeard, SignedAward
+from blockedge_node.core.events import (
+    AwardHeard,
+    BidHeard,
+    Event,
+    RequestHeard,
+    ResultHeard,
+    SignedAward,
+    WatchHeard,
+)
 from blockedge_node.core.ids import Address, Digest, Root, Signature, UnitId
 from blockedge_node.core.task import Ack, Bid, Receipt, Request, Result
 from blockedge_node.core.unit import Standing
+from blockedge_node.core.watch import Kept, Watch
 from blockedge_node.errors import PeerError, Transient
 from blockedge_node.p2p.serving import Waiting
 from blockedge_node.wire import messages, streams
@@ -45,8 +54,9 @@ class Port:
         tell: Callable[[Event], Awaitable[None]],
         standing: Callable[[Address], Awaitable[Standing | None]],
         now: Callable[[], int],
+        clients: Collection[Address] = (),
     ) -> None:
-        self.me, self.nursery = me, nursery
+        self.me, self.nursery, self._clients = me, nursery, clients
         self._net, self._blobs, self._tell, self._standing, self._now = net, blobs, tell, standing, now
         self._waiting = Waiting(STREAMS)
         self._connections: set[trio.CancelScope] = set()
@@ -150,6 +160,23 @@ class Port:
     async def answer_result(self, receipt: Receipt, sig: Signature) -> None:
         raw = messages.build_receipt(self._net.domain, receipt, sig, self._ms())
         self._waiting.answer(("result", receipt.unit + receipt.result_hash), raw)
+
+    async def hand_watch(self, watch: Watch, output: bytes, sig: Signature) -> None:
+        domain = self._net.domain
+        raw = streams.build_watch(domain, watch, output, sig, self._ms())
+        answer = await self._net.ask(watch.tower, Port.serve_watch, raw)
+        _opened(lambda: streams.open_kept(answer, domain, watch))
+
+    async def serve_watch(self, raw: bytes) -> bytes:
+        heard = streams.open_watch(raw, self._net.domain)
+        if heard.watch.tower != self.me or heard.client not in self._clients:
+            return streams.build_refusal(self._net.domain, "not.client", self._ms())
+        event = WatchHeard(client=heard.client, watch=heard.watch, output=heard.output, digest=heard.digest)
+        return await self._held(("watch", heard.digest), event)
+
+    async def answer_watch(self, kept: Kept, sig: Signature) -> None:
+        raw = streams.build_kept(self._net.domain, kept, sig, self._ms())
+        self._waiting.answer(("watch", kept.watch), raw)
 
     async def _held(self, key: tuple[str, bytes], event: Event) -> bytes:
         async def heard() -> None:
