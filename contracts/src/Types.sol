@@ -257,7 +257,13 @@ enum VoteState {
     Revealed
 }
 
-/// One slot a vote: who sits, and the low 208 bits of the commitment, then of the opened resultHash.
+/// One slot a round: who paid for it, and how much.
+struct Funding {
+    address funder;
+    uint96 pot;
+}
+
+/// One slot a vote: who sits, and the low 208 bits of the commitment, then of the opened resultHash's hash.
 struct Vote {
     uint32 ticket;
     VoteState state;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Case, CaseSlot, Ruling, Ticket, Unit, Vote} from "../Types.sol";
+import {Case, CaseSlot, Funding, Ruling, Ticket, Unit, Vote} from "../Types.sol";
 
 /// @title What the court needs of BlockEdge.
 interface IRuled {
@@ -13,6 +13,40 @@ interface IRuled {
 
     /// @notice Whether `who` has committed a report or the check of this unit, and so may not judge it.
     function isReporter(bytes32 unit, address who) external view returns (bool);
+}
+
+/// @title What the court reverts with. Names shared with IBlockEdgeErrors mean the same.
+interface ICourtErrors {
+    /// @notice A deployment parameter is outside its limits; `field` is its name in ASCII.
+    error BadTerms(bytes32 field);
+    /// @notice Something shown does not hash to what was committed; `what` is its name in ASCII.
+    error BadOpening(bytes32 what);
+    /// @notice The case is in another state or round, or the vote in another state, than the call needs.
+    error BadPhase(uint8 expected, uint8 actual);
+    /// @notice The Case, or the Unit with it, is not the one on record.
+    error BadCase();
+    /// @notice The sent value, or what the ticket holds, is not this much (wei).
+    error BadValue(uint256 expected, uint256 actual);
+    /// @notice The call opens after this time.
+    error TooEarly(uint256 opensAt);
+    /// @notice The call's deadline is over.
+    error TooLate(uint256 deadline);
+    /// @notice This attempt does not name the ticket of the seat, or the ticket is not the sender's.
+    error NotSeat();
+    /// @notice So many tickets were not old enough at the snapshot time.
+    error BadSnapshot(uint256 tickets);
+    /// @notice The last round is final.
+    error NoAppeal();
+    /// @notice The ticket is this account's, not the sender's.
+    error NotOwner(address owner);
+    /// @notice The ticket has left already, at this time.
+    error TicketGone(uint256 leftAt);
+    /// @notice The ticket has not left.
+    error TicketIn();
+    /// @notice Only BlockEdge may call this.
+    error NotBlockEdge();
+    /// @notice The receiver of ether refused it.
+    error TransferFailed(address to);
 }
 
 /// @title What the court records.
@@ -39,7 +73,7 @@ interface ICourtEvents {
 /// @notice Holds its own ether: stakes and the pots of open cases. Knows BlockEdge by IRuled only.
 /// A round's clock: commitBy = roundAt + JCOMMIT + vwin, revealBy = commitBy + JREVEAL, appealBy = revealBy +
 /// APPEAL; the last round has no appeal.
-interface ICourt is ICourtEvents {
+interface ICourt is ICourtErrors, ICourtEvents {
     // ── tickets ─────────────────────────────────────────────────────────────────────────────────────────
 
     /// @notice Anyone, with exactly SEAT: a ticket of the sender's. Ids count from 0.
@@ -91,7 +125,9 @@ interface ICourt is ICourtEvents {
 
     /// @notice Anyone, once nobody can appeal any more: counts all rounds, pays and fines the jurors, and
     /// ends the unit by IRuled.rule.
-    function closeRound(Unit calldata unit, Case calldata case_) external;
+    /// @param finalHash What the last round holds right (blockedge_node/core/jury.py), whole: the court keeps
+    /// 208 bits of each vote and checks it against them. 0 if nobody voted.
+    function closeRound(Unit calldata unit, Case calldata case_, bytes32 finalHash) external;
 
     // ── views ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -122,8 +158,8 @@ interface ICourt is ICourtEvents {
 
     function voteOf(bytes32 unit, uint8 round, uint8 seat) external view returns (Vote memory);
 
-    /// @notice Who paid for the round; round 0: the accuser.
-    function funderOf(bytes32 unit, uint8 round) external view returns (address);
+    /// @notice Who paid for the round, and how much; round 0: the accuser.
+    function fundingOf(bytes32 unit, uint8 round) external view returns (Funding memory);
 
     function blockEdge() external view returns (address);
 }
