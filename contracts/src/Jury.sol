@@ -9,7 +9,6 @@ import {NO_INPUT, Phase} from "./Types.sol";
 /// @dev The same rules as blockedge_node/core/jury.py, on tests/vectors/jury.json (invariant 17).
 library Jury {
     uint256 internal constant LAST_ROUND = 2;
-    uint256 internal constant MOST_SEATS = 39; // of all rounds
 
     /// @notice Seats of a round: 5, 11, 23.
     function seats(uint256 round) internal pure returns (uint256) {
@@ -36,7 +35,7 @@ library Jury {
     /// @return right The hash of that majority; or the greater of the worker's and NO_INPUT, the worker's if
     /// equal; or the one with most votes, of equals that of the lowest seat, 0 if nobody voted.
     function outcomeOf(
-        uint208[MOST_SEATS] memory votes,
+        uint208[] memory votes,
         uint256 round,
         uint208 accused
     ) internal pure returns (Phase outcome, uint208 right) {

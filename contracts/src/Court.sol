@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Hashing} from "./Hashing.sol";
+import {ICourt, IRuled} from "./interfaces/ICourt.sol";
+import {Jury} from "./Jury.sol";
+import {Sortition} from "./Sortition.sol";
+import {Tickets} from "./Tickets.sol";
+import {
+    ALPHA,
+    Case,
+    CaseSlot,
+    CaseState,
+    Funding,
+    Params,
+    Phase,
+    Ruling,
+    Unit,
+    Vote,
+    VoteState
+} from "./Types.sol";
+
+/// @title The Court: juries of ticket holders decide disputes that no contract can (docs/protocol.md §6.5).
+/// @notice A case is one slot, a vote one slot; the Case itself travels in calldata and must hash to the
+/// digest on record, like a Unit. Rounds of 5, 11 and 23 seats; each hides its votes first, then shows them.
+/// Nothing is paid before the end: `closeRound` counts all rounds, pays and fines tickets, and hands the
+/// rest of the money to BlockEdge with the outcome.
+/// @dev Balance = all stakes + the pots of open cases (invariant 1), and more only by forced ether.
+contract Court is Tickets {
+    uint256 private immutable JCOMMIT;
+    uint256 private immutable JREVEAL;
+    uint256 private immutable APPEAL;
+
+    mapping(bytes32 unit => CaseSlot) private _cases;
+    // By place: a round's seats follow those of the rounds before it.
+    mapping(bytes32 unit => mapping(uint256 place => Vote)) private _votes;
+    mapping(bytes32 unit => mapping(uint256 round => Funding)) private _fundings;
+
+    /// @param p The deployment's constants, config/params.*.json.
+    /// @param blockEdge_ The one contract that opens cases: its address is known before it exists.
+    constructor(Params memory p, address blockEdge_) Tickets(p, blockEdge_) {
+        JCOMMIT = p.jcommit;
+        JREVEAL = p.jreveal;
+        APPEAL = p.appeal;
+    }
+
+    // ── a case opens ────────────────────────────────────────────────────────────────────────────────────
+
+    /// @inheritdoc ICourt
+    function open(Case calldata case_, uint40 ticketPlus1, uint96 fromTicket) external payable onlyBlockEdge {
+        CaseSlot storage slot = _cases[case_.unit];
+        if (slot.state != CaseState.None) {
+            revert BadPhase(uint8(CaseState.None), uint8(slot.state));
+        }
+        _checkSnapshot(case_.tickets, case_.snapshot);
+        uint256 pot = msg.value;
+        if (ticketPlus1 != 0) pot += _charge(ticketPlus1 - 1, fromTicket);
+        _cases[case_.unit] = CaseSlot({
+            state: CaseState.Open, round: 0, roundAt: uint40(block.timestamp), digest: _digest(case_)
+        });
+        _fundings[case_.unit][0] = Funding(case_.accuser, uint96(pot));
+        emit CaseOpened(case_.unit, case_);
+    }
+
+    // ── votes ───────────────────────────────────────────────────────────────────────────────────────────
+
+    /// @inheritdoc ICourt
+    function commitVote(
+        Case calldata case_,
+        uint8 round,
+        uint8 seat,
+        uint8 attempt,
+        bytes32 commitment
+    ) external {
+        CaseSlot memory slot = _running(case_);
+        uint256 place = _place(slot, round, seat);
+        uint256 commitBy = _commitBy(case_, slot);
+        if (block.timestamp > commitBy) revert TooLate(commitBy);
+        Vote storage vote = _votes[case_.unit][place];
+        if (vote.state != VoteState.None) revert BadPhase(uint8(VoteState.None), uint8(vote.state));
+        (uint256 found, uint256 ticket, address owner) = _sitting(case_, round, seat);
+        if (found != attempt || owner != msg.sender) revert NotSeat();
+        _votes[case_.unit][place] = Vote(uint32(ticket), VoteState.Committed, uint208(uint256(commitment)));
+        emit Voted(case_.unit, round, seat, uint32(ticket), commitment);
+    }
+
+    /// @inheritdoc ICourt
+    function revealVote(
+        Case calldata case_,
+        uint8 round,
+        uint8 seat,
+        bytes32 resultHash,
+        bytes32 salt
+    ) external {
+        CaseSlot memory slot = _running(case_);
+        uint256 place = _place(slot, round, seat);
+        uint256 commitBy = _commitBy(case_, slot);
+        if (block.timestamp <= commitBy) revert TooEarly(commitBy);
+        if (block.timestamp > commitBy + JREVEAL) revert TooLate(commitBy + JREVEAL);
+        Vote memory vote = _votes[case_.unit][place];
+        if (vote.state != VoteState.Committed) {
+            revert BadPhase(uint8(VoteState.Committed), uint8(vote.state));
+        }
+        address author = _ownerOf(vote.ticket);
+        bytes32 commitment = Hashing.vote(BLOCK_EDGE, case_.unit, round, seat, author, resultHash, salt);
+        // 0 means "nobody voted" in a ruling, and is no result's hash.
+        if (uint208(uint256(commitment)) != vote.hash || resultHash == 0) revert BadOpening("vote");
+        _votes[case_.unit][place] = Vote(vote.ticket, VoteState.Revealed, Jury.mark(resultHash));
+        emit VoteRevealed(case_.unit, round, seat, resultHash);
+    }
+
+    /// @inheritdoc ICourt
+    function appeal(Case calldata case_) external payable nonReentrant {
+        CaseSlot memory slot = _running(case_);
+        if (slot.round == Jury.LAST_ROUND) revert NoAppeal();
+        uint256 revealBy = _commitBy(case_, slot) + JREVEAL;
+        if (block.timestamp <= revealBy) revert TooEarly(revealBy);
+        if (block.timestamp > revealBy + APPEAL) revert TooLate(revealBy + APPEAL);
+        uint8 round = slot.round + 1;
+        uint256 fees = Jury.seats(round) * case_.fee;
+        if (msg.value != fees) revert BadValue(fees, msg.value);
+        slot.round = round;
+        slot.roundAt = uint40(block.timestamp);
+        _cases[case_.unit] = slot;
+        _fundings[case_.unit][round] = Funding(msg.sender, uint96(fees));
+        emit Appealed(case_.unit, round, msg.sender);
+    }
+
+    // ── the end ─────────────────────────────────────────────────────────────────────────────────────────
+
+    /// @inheritdoc ICourt
+    function closeRound(Unit calldata unit, Case calldata case_, bytes32 finalHash) external nonReentrant {
+        CaseSlot memory slot = _running(case_);
+        if (Hashing.unit(unit.terms.task, unit.terms.shard) != case_.unit) revert BadCase();
+        uint256 closesAt = _commitBy(case_, slot) + JREVEAL;
+        if (slot.round != Jury.LAST_ROUND) closesAt += APPEAL;
+        if (block.timestamp <= closesAt) revert TooEarly(closesAt);
+        _cases[case_.unit].state = CaseState.Closed;
+
+        Ruling memory ruling;
+        ruling.finalHash = finalHash;
+        uint256 pool = _conclude(case_, slot.round, ruling);
+        emit CaseClosed(case_.unit, uint8(ruling.outcome), finalHash);
+        IRuled(BLOCK_EDGE).rule{value: pool}(unit, ruling);
+    }
+
+    /// @notice Counts every round, moves what the jurors win and lose, and fills in outcome and dues.
+    /// @return pool What is left of pots and fines, for BlockEdge to pay the dues from and burn.
+    function _conclude(
+        Case calldata case_,
+        uint256 last,
+        Ruling memory ruling
+    ) private returns (uint256 pool) {
+        Vote[] memory votes = _votesOf(case_.unit, last);
+        Phase[3] memory outcomes;
+        uint208 right;
+        (outcomes, right) = _tally(votes, last, case_.accused);
+        // The Court keeps 208 bits of a hash, BlockEdge needs them all.
+        if (right != (ruling.finalHash == 0 ? 0 : Jury.mark(ruling.finalHash))) {
+            revert BadOpening("finalHash");
+        }
+        Phase outcome = ruling.outcome = outcomes[last];
+
+        uint256[3] memory pots;
+        for (uint256 r = 0; r <= last; ++r) {
+            Funding memory funding = _fundings[case_.unit][r];
+            (ruling.funders[r], pots[r]) = (funding.funder, funding.pot);
+            pool += funding.pot;
+        }
+        pool = _payJurors(case_, votes, last, right, pool);
+
+        // An accuser that did not lose has back what it paid in; whether its own hash is the final one is for
+        // BlockEdge to see. A right appellant gains a tenth. UNRESOLVED has no loser to ask for more.
+        if (outcome != Phase.Paid && ruling.funders[0] != address(0)) ruling.dues[0] = uint96(pots[0]);
+        for (uint256 r = 1; r <= last; ++r) {
+            if (outcomes[r - 1] != outcome) ruling.dues[r] = uint96(pots[r] * 11 / 10);
+        }
+        if (outcome == Phase.Unresolved) _limit(ruling.dues, pool);
+    }
+
+    /// @notice Fines first, so that a fee is never paid out of money that is not there. A seat that showed
+    /// the right hash gains one fee; one that never voted loses one; a wrong or hidden vote loses ALPHA fees;
+    /// an empty seat is nobody's.
+    function _payJurors(
+        Case calldata case_,
+        Vote[] memory votes,
+        uint256 last,
+        uint208 right,
+        uint256 pool
+    ) private returns (uint256) {
+        uint256 fee = case_.fee;
+        for (uint256 r = 0; r <= last; ++r) {
+            uint256 start = Jury.first(r);
+            for (uint256 seat = 0; seat < Jury.seats(r); ++seat) {
+                Vote memory vote = votes[start + seat];
+                if (vote.state == VoteState.None) {
+                    (uint256 attempt, uint256 absent,) = _sitting(case_, r, seat);
+                    if (attempt != Sortition.TRIES) pool += _charge(absent, fee);
+                } else if (vote.state == VoteState.Committed || vote.hash != right) {
+                    pool += _charge(vote.ticket, ALPHA * fee);
+                }
+            }
+        }
+        for (uint256 i = 0; i < votes.length; ++i) {
+            if (votes[i].state != VoteState.Revealed || votes[i].hash != right) continue;
+            uint256 paid = fee < pool ? fee : pool;
+            pool -= paid;
+            _pay(votes[i].ticket, paid);
+        }
+        return pool;
+    }
+
+    function _votesOf(bytes32 unit, uint256 last) private view returns (Vote[] memory votes) {
+        votes = new Vote[](Jury.first(last) + Jury.seats(last));
+        for (uint256 i = 0; i < votes.length; ++i) {
+            votes[i] = _votes[unit][i];
+        }
+    }
+
+    /// @notice The outcome of every round, and what the last one holds right.
+    function _tally(
+        Vote[] memory votes,
+        uint256 last,
+        bytes32 accused
+    ) private pure returns (Phase[3] memory outcomes, uint208 right) {
+        uint208[] memory shown = new uint208[](votes.length);
+        for (uint256 i = 0; i < votes.length; ++i) {
+            if (votes[i].state == VoteState.Revealed) shown[i] = votes[i].hash;
+        }
+        uint208 mark = Jury.mark(accused);
+        for (uint256 r = 0; r <= last; ++r) {
+            (outcomes[r], right) = Jury.outcomeOf(shown, r, mark);
+        }
+    }
+
+    function _limit(uint96[3] memory dues, uint256 pool) private pure {
+        for (uint256 r = 0; r < 3; ++r) {
+            if (dues[r] > pool) dues[r] = uint96(pool);
+            pool -= dues[r];
+        }
+    }
+
+    // ── views ───────────────────────────────────────────────────────────────────────────────────────────
+
+    /// @inheritdoc ICourt
+    function seatOf(
+        Case calldata case_,
+        uint8 round,
+        uint8 seat
+    ) external view returns (uint8 attempt, uint32 ticket, address owner) {
+        (uint256 found, uint256 id, address who) = _sitting(case_, round, seat);
+        return (uint8(found), uint32(id), who);
+    }
+
+    /// @inheritdoc ICourt
+    function caseOf(bytes32 unit) external view returns (CaseSlot memory) {
+        return _cases[unit];
+    }
+
+    /// @inheritdoc ICourt
+    function voteOf(bytes32 unit, uint8 round, uint8 seat) external view returns (Vote memory) {
+        return _votes[unit][Jury.first(round) + seat];
+    }
+
+    /// @inheritdoc ICourt
+    function fundingOf(bytes32 unit, uint8 round) external view returns (Funding memory) {
+        return _fundings[unit][round];
+    }
+
+    // ── the case in calldata ────────────────────────────────────────────────────────────────────────────
+
+    /// @notice The slot of an open case that this calldata is the whole of.
+    function _running(Case calldata case_) private view returns (CaseSlot memory slot) {
+        slot = _cases[case_.unit];
+        if (slot.state != CaseState.Open) revert BadPhase(uint8(CaseState.Open), uint8(slot.state));
+        if (slot.digest != _digest(case_)) revert BadCase();
+    }
+
+    /// @dev A Case holds static values only: its calldata is its abi.encode. Ten words.
+    function _digest(Case calldata case_) private pure returns (uint200 digest) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, case_, 0x140)
+            digest := and(keccak256(free, 0x140), sub(shl(200, 1), 1))
+        }
+    }
+
+    /// @notice Where a vote of the current round is kept.
+    function _place(CaseSlot memory slot, uint256 round, uint256 seat) private pure returns (uint256) {
+        if (round != slot.round) revert BadPhase(slot.round, uint8(round));
+        if (seat >= Jury.seats(round)) revert NotSeat();
+        return Jury.first(round) + seat;
+    }
+
+    function _commitBy(Case calldata case_, CaseSlot memory slot) private view returns (uint256) {
+        return uint256(slot.roundAt) + JCOMMIT + case_.vwin;
+    }
+
+    function _sitting(
+        Case calldata case_,
+        uint256 round,
+        uint256 seat
+    ) private view returns (uint256 attempt, uint256 ticket, address owner) {
+        return _seat(
+            Sortition.roundSeed(case_.seed, round),
+            seat,
+            case_.tickets,
+            case_.snapshot,
+            case_.worker,
+            case_.requester,
+            case_.unit
+        );
+    }
+}
