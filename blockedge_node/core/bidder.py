@@ -62,7 +62,9 @@ class Bidder:
 
 def begin(event: RequestHeard, world: World) -> tuple[Bidder | None, tuple[Note, ...]]:
     """The bidder for a Request, or the reason why there is none."""
-    made = bids_for(event.request, event.task, event.standing, world)
+    made: tuple[Bid, ...] | NoBid = NoBid(code="program", detail=event.objection)
+    if not event.objection:
+        made = bids_for(event.request, event.task, event.standing, world)
     if isinstance(made, NoBid):
         return None, (note(event.task, f"bid.none.{made.code}", detail=made.detail),)
     mine = tuple(

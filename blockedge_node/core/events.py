@@ -94,6 +94,7 @@ class RequestHeard:
     task: TaskId
     sig: Signature
     standing: Standing  # the requester's
+    objection: str = ""  # why this node would not run the program, where that is known already
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

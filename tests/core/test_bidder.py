@@ -124,6 +124,13 @@ def test_no_bid_on_an_old_head_or_for_a_requester_that_cannot_pay() -> None:
     assert is_code("requester_balance", request(), world(BOB), Standing())
 
 
+def test_a_program_that_would_be_refused_is_not_bid_for() -> None:
+    heard = replace(request_heard(request()), objection="its program needs 512 MiB")
+    bidder, (story,) = bidders.begin(heard, world(BOB))
+    assert bidder is None
+    assert (story.code, dict(story.fields)) == ("bid.none.program", {"detail": "its program needs 512 MiB"})
+
+
 def test_bids_are_published_while_somebody_may_choose() -> None:
     story = play(bidding(request(shards=3)), BOB)
     story.then_wants(PublishBids).at(30).then_wants(PublishBids).at(31).then_rests().then_lives()
