@@ -11,7 +11,8 @@
 | lost             | a view shows its unit with another worker  | no                 |
 | expired          | now > bid.expiry                           | no                 |
 
-The machine is over when no bid is live. Nothing is signed here: a bid's bytes follow from its fields, and the
+A request that is heard again still lacks bids: what room there is by then goes to its other shards. The machine
+is over when no bid is live. Nothing is signed here: a bid's bytes follow from its fields, and the
 same bid is published again after a restart. A bid is good for one Award, ever: two would be two salts that
 may meet in one slot, and a requester that equivocates.
 """
@@ -67,12 +68,15 @@ def begin(event: RequestHeard, world: World) -> tuple[Bidder | None, tuple[Note,
         made = bids_for(event.request, event.task, event.standing, world)
     if isinstance(made, NoBid):
         return None, (note(event.task, f"bid.none.{made.code}", detail=made.detail),)
-    mine = tuple(
-        MyBid(bid=bid, digest=bid.digest(world.domain), unit=unit_id(event.task, bid.shard)) for bid in made
-    )
+    mine, story = _mine(made, world)
+    return Bidder(task=event.task, request=event.request, heard_at=world.now, bids=mine), (story,)
+
+
+def _mine(made: tuple[Bid, ...], world: World) -> tuple[tuple[MyBid, ...], Note]:
+    """New bids as the machine keeps them, and their line of the story."""
     first = made[0]
     story = note(
-        event.task,
+        first.task,
         "bid.made",
         bids=len(made),
         shard=first.shard,
@@ -81,14 +85,17 @@ def begin(event: RequestHeard, world: World) -> tuple[Bidder | None, tuple[Note,
         delay=first.delay,
         rep=first.rep,
     )
-    return Bidder(task=event.task, request=event.request, heard_at=world.now, bids=mine), (story,)
+    mine = (
+        MyBid(bid=bid, digest=bid.digest(world.domain), unit=unit_id(bid.task, bid.shard)) for bid in made
+    )
+    return tuple(mine), story
 
 
 def step(state: Bidder, event: Event, world: World) -> tuple[Bidder, tuple[Note, ...]]:
     """Total: what is not this task's changes nothing. Awards come through `answer`."""
     match event:
         case RequestHeard(task=state.task):  # somebody still looks for bids, and may have missed mine
-            return replace(state, asked_at=world.now, copies=state.copies + 1), ()
+            return _bid_again(replace(state, asked_at=world.now, copies=state.copies + 1), event, world)
         case RefusalSent(award=award):
             waiting = tuple(pair for pair in state.refusing if pair[0] != award)
             if waiting != state.refusing:
@@ -98,6 +105,16 @@ def step(state: Bidder, event: Event, world: World) -> tuple[Bidder, tuple[Note,
             return _look(state, event, world)
         case _:
             return state, ()
+
+
+def _bid_again(state: Bidder, event: RequestHeard, world: World) -> tuple[Bidder, tuple[Note, ...]]:
+    """Bids for further shards, if bids that were lost since, or units that ended, have made room."""
+    so_far = [mine.bid.shard for mine in state.bids]
+    made = bids_for(state.request, state.task, event.standing, world, made=so_far)
+    if event.objection or isinstance(made, NoBid) or not made:
+        return state, ()
+    mine, story = _mine(made, world)
+    return replace(state, bids=(*state.bids, *mine)), (story,)
 
 
 def answer(

@@ -12,7 +12,7 @@ refusal that the requester reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil
 
@@ -93,8 +93,10 @@ def delay_of(request: Request, place: int, world: World) -> int:
     return max(world.policy.delay_floor, ceil(planned * (BPS + world.policy.delay_margin_bps) / BPS))
 
 
-def bids_for(request: Request, task: TaskId, requester: Standing, world: World) -> tuple[Bid, ...] | NoBid:
-    """One bid a shard, as far as my deposits, slots and the request's maxDelay reach.
+def bids_for(
+    request: Request, task: TaskId, requester: Standing, world: World, made: Collection[int] = ()
+) -> tuple[Bid, ...] | NoBid:
+    """One bid a shard but those in `made`, as far as my deposits, slots and the request's maxDelay reach.
 
     They start at shard keccak256(task, me) mod shards: workers who cannot bid on all spread by themselves.
     """
@@ -104,12 +106,14 @@ def bids_for(request: Request, task: TaskId, requester: Standing, world: World) 
     price = price_of(request, world)
     deposit = least_deposit(request, price)
     stake = min(free_for(world, request.expiry), world.policy.max_exposure - world.exposure)
-    room = min(stake // deposit, world.policy.max_units - world.units, request.shards)
+    first = int.from_bytes(hash_words(task, world.me), "big") % request.shards
+    order = ((first + step) % request.shards for step in range(request.shards))
+    wanted = [shard for shard in order if shard not in made]
+    room = min(stake // deposit, world.policy.max_units - world.units)
     if room <= 0:
         return NoBid(code="capacity", detail=f"a deposit of {deposit} wei, {max(stake, 0)} wei free to stake")
-    first = int.from_bytes(hash_words(task, world.me), "big") % request.shards
     bids = []
-    for place in range(room):
+    for place, shard in enumerate(wanted[:room]):
         delay = delay_of(request, place, world)
         expiry = min(request.expiry, _needed_until(delay, world) + world.policy.bid_ttl)
         if delay > request.max_delay or expiry < _needed_until(delay, world):
@@ -117,7 +121,7 @@ def bids_for(request: Request, task: TaskId, requester: Standing, world: World) 
         bids.append(
             Bid(
                 task=task,
-                shard=(first + place) % request.shards,
+                shard=shard,
                 worker=world.me,
                 price=price,
                 deposit=deposit,
@@ -126,7 +130,7 @@ def bids_for(request: Request, task: TaskId, requester: Standing, world: World) 
                 expiry=expiry,
             )
         )
-    if not bids:
+    if not bids and wanted:
         late = delay_of(request, 0, world)
         return NoBid(code="delay", detail=f"needs {late} s, maxDelay is {request.max_delay} s")
     return tuple(bids)

@@ -229,3 +229,20 @@ def test_bids_are_said_again_when_their_request_is() -> None:
     again = story.gets(request_heard(asked)).wanted(PublishBids)
     assert again.bids == first.bids
     assert again != first, "else the engine would take it for done"
+
+
+def test_a_request_heard_again_gets_bids_for_further_shards_where_there_is_room_now() -> None:
+    """A small node bids for two shards, loses one, and bids for a third when somebody still asks."""
+    asked = request(shards=4)
+    small = replace(world(BOB), policy=replace(world(BOB).policy, max_units=2))
+    bidder, _ = bidders.begin(request_heard(asked), small)
+    assert bidder is not None
+    assert len(bidder.bids) == 2
+
+    full = replace(small, units=2)
+    assert bidders.step(bidder, request_heard(asked), full)[0].bids == bidder.bids
+
+    bidder, _ = bidders.step(bidder, request_heard(asked), replace(small, units=1))
+    assert len({mine.bid.shard for mine in bidder.bids}) == 3
+    asks_too_much = replace(request_heard(asked), objection="its program needs 512 MiB")
+    assert bidders.step(bidder, asks_too_much, small)[0].bids == bidder.bids
