@@ -51,13 +51,13 @@ def block_if_any(number: int) -> Ask[Block | None]:
     return Ask("eth_getBlockByNumber", (hex_of(number), False), lambda v: None if v is None else _block(v))
 
 
-def logs_of(block: Hash, address: Address) -> Ask[tuple[Log, ...]]:
-    """All logs of one block by hash: exact, whatever reorg happens meanwhile."""
-    return Ask("eth_getLogs", ({"blockHash": hex_of(block), "address": hex_of(address)},), _logs)
+def logs_of(block: Hash, *addresses: Address) -> Ask[tuple[Log, ...]]:
+    """All their logs of one block by hash: exact, whatever reorg happens meanwhile."""
+    return Ask("eth_getLogs", ({"blockHash": hex_of(block), "address": [*map(hex_of, addresses)]},), _logs)
 
 
-def logs_between(first: int, last: int, address: Address) -> Ask[tuple[Log, ...]]:
-    span = {"fromBlock": hex_of(first), "toBlock": hex_of(last), "address": hex_of(address)}
+def logs_between(first: int, last: int, *addresses: Address) -> Ask[tuple[Log, ...]]:
+    span = {"fromBlock": hex_of(first), "toBlock": hex_of(last), "address": [*map(hex_of, addresses)]}
     return Ask("eth_getLogs", (span,), _logs)
 
 

@@ -1,39 +1,30 @@
-"""Records → unit views: the fold of the event log that every call after `award` is built from. Pure.
+"""Records → unit views: every call after `award` is built from what the event log folds to (fold.py). Pure.
 
 Each unit keeps the versions of its view within the last HORIZON blocks, so that a reorg is undone by dropping
 what lies above the common ancestor. A *closed* unit (terminal, no bond held) is shown for SHOWN more blocks,
 or as long as somebody keeps it, and forgotten after HORIZON: memory is bounded by what is open and what is
 recent.
 
-`slot_of` says what the contract's slot of a view must be (docs/protocol.md §3.2). The slot is the truth:
-where the two differ, the log was read wrongly and is read again.
+`slot_of` says what the contract's slot of a view must be (docs/protocol.md §3.2), `case_slot_of` the Court's. The
+slots are the truth: where the two differ, the log was read wrongly and is read again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from blockedge_node.chain.events import (
-    Awarded,
-    Committed,
-    Record,
-    ReportClosed,
-    Reported,
-    ReportRevealed,
-    Requested,
-    Revealed,
-    Settled,
-)
+from blockedge_node.chain.events import Awarded, Record, Requested
+from blockedge_node.chain.fold import Folded, fold, words
+from blockedge_node.core.court import CaseView
 from blockedge_node.core.hashing import hash_words
-from blockedge_node.core.ids import ZERO_HASH, Hash, TaskId, UnitId
+from blockedge_node.core.ids import TaskId, UnitId
 from blockedge_node.core.task import Request
-from blockedge_node.core.unit import Phase, ReportView, UnitView
+from blockedge_node.core.unit import Phase, UnitView
 
 HORIZON = 256  # blocks that a reorg may take back (docs/protocol.md §4)
 SHOWN = 16  # blocks for which a closed unit is still shown: every node that is awake sees the end
-Words = tuple[Hash, Hash, Hash, Hash]
 
 
 class Slot(NamedTuple):
@@ -44,13 +35,30 @@ class Slot(NamedTuple):
     digest: int
 
 
+class CaseSlot(NamedTuple):
+    """A case of the Court: state, round, its beginning, low 200 bits of the Case's hash."""
+
+    state: int
+    round: int
+    round_at: int
+    digest: int
+
+
 NO_SLOT = Slot(0, 0, 0)
+CASE_OPEN, CASE_CLOSED = 1, 2  # states of a case; 0: there is none
 
 
 def slot_of(view: UnitView) -> Slot:
     """The slot that the contract must have if the view is right."""
     digest = int.from_bytes(hash_words(view.terms.terms_hash(), *view.data), "big") & ((1 << 208) - 1)
     return Slot(view.phase, view.since, digest)
+
+
+def case_slot_of(case: CaseView) -> CaseSlot:
+    """The slot that the Court must have if the view is right."""
+    newest = case.rounds[-1]
+    digest = int.from_bytes(hash_words(*case.case.values()), "big") & ((1 << 200) - 1)
+    return CaseSlot(CASE_CLOSED if case.closed else CASE_OPEN, newest.round, newest.since, digest)
 
 
 def closed(view: UnitView) -> bool:
@@ -97,10 +105,10 @@ class UnitBook:
                 self._requests.setdefault(record.task, (block, record.request))
             case Awarded():
                 self._award(record, block, time)
-            case Committed() | Revealed() | Settled() | Reported() | ReportRevealed() | ReportClosed():
+            case _ if isinstance(record, Folded):
                 entry = self._units.get(record.unit)
                 if entry is not None:
-                    _push(entry, block, _fold(entry.view, record, time))
+                    _push(entry, block, fold(entry.view, record, time))
             case _:
                 pass
 
@@ -155,10 +163,23 @@ class UnitBook:
         """Units that can still change."""
         return [unit for unit, entry in self._units.items() if not closed(entry.view)]
 
+    def open_cases(self) -> list[UnitId]:
+        """Units before the Court: their cases have slots of their own."""
+        return [u for u, e in self._units.items() if e.view.case is not None and not e.view.case.closed]
+
+    def changed(self, unit: UnitId) -> int:
+        """The block that last changed the unit; -1 for one that was never awarded."""
+        return self._units[unit].changed if unit in self._units else -1
+
     def slot(self, unit: UnitId) -> Slot:
         """What the contract must show for any unit; NO_SLOT for one that was never awarded."""
         entry = self._units.get(unit)
         return entry.slot if entry else NO_SLOT
+
+    def case_slot(self, unit: UnitId) -> CaseSlot | None:
+        """What the Court must show for a unit; None if it never had a case."""
+        entry = self._units.get(unit)
+        return case_slot_of(entry.view.case) if entry and entry.view.case else None
 
     def first_block(self, unit: UnitId) -> int:
         """The block of the unit's award: from there its logs can be read again."""
@@ -174,7 +195,7 @@ class UnitBook:
             since=time,
             request=found[1],
             terms=record.terms,
-            data=_words(record.start_at.to_bytes(32, "big")),
+            data=words(record.start_at),
             start_at=record.start_at,
         )
         self._units[record.unit] = _Entry(block, [(block, view)], slot_of(view))
@@ -186,54 +207,3 @@ def _push(entry: _Entry, block: int, view: UnitView) -> None:
     else:
         entry.versions.append((block, view))
     entry.slot = slot_of(view)
-
-
-def _fold(
-    view: UnitView,
-    record: Committed | Revealed | Settled | Reported | ReportRevealed | ReportClosed,
-    time: int,
-) -> UnitView:
-    match record:
-        case Committed():
-            return replace(
-                view,
-                phase=Phase.COMMITTED,
-                since=time,
-                data=_words(record.commitment),
-                commitment=record.commitment,
-            )
-        case Revealed():
-            flags = Hash(record.flags.to_bytes(32, "big"))
-            return replace(
-                view,
-                phase=Phase.REVEALED,
-                since=time,
-                data=_words(record.result_hash, record.guard, flags),
-                result_hash=record.result_hash,
-                guard=record.guard,
-                flags=record.flags,
-                result=record.result,
-                output=record.output,
-            )
-        case Settled():  # the slot's digest stays as it was
-            return replace(view, phase=record.phase, since=time, paid=record.paid, slashed=record.slashed)
-        case Reported():
-            report = ReportView(index=record.index, author=record.author, hash=record.hash)
-            return replace(view, reports=(*view.reports, report))
-        case ReportRevealed():
-            return _with_report(
-                view,
-                record.index,
-                lambda r: replace(r, result_hash=record.result_hash, verdict=record.verdict),
-            )
-        case ReportClosed():
-            return _with_report(view, record.index, lambda r: replace(r, closed=True))
-
-
-def _with_report(view: UnitView, index: int, change: Callable[[ReportView], ReportView]) -> UnitView:
-    return replace(view, reports=tuple(change(r) if r.index == index else r for r in view.reports))
-
-
-def _words(*words: bytes) -> Words:
-    a, b, c, d = (*words, ZERO_HASH, ZERO_HASH, ZERO_HASH)[:4]
-    return Hash(a), Hash(b), Hash(c), Hash(d)

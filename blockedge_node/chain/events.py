@@ -1,18 +1,23 @@
-"""Logs of BlockEdge → records: the contract's events (docs/protocol.md §3.4) as frozen dataclasses. Pure."""
+"""Logs of BlockEdge and its Court → records: their events (docs/protocol.md §3.4) as frozen dataclasses. Pure.
+
+Those of BlockEdge stand here, the Court's in court_events.py. Whoever reads a log knows which contract wrote it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from blockedge_node.chain.abi_codec import contract
-from blockedge_node.core.ids import Address, Hash, TaskId, UnitId
+from blockedge_node.chain.court_events import COURT_MAKERS, CourtRecord
+from blockedge_node.core.ids import Address, Hash, Secret, TaskId, UnitId
 from blockedge_node.core.structs import Struct
 from blockedge_node.core.task import Request, Result
 from blockedge_node.core.unit import Phase, Terms
 
 S = TypeVar("S", bound=Struct)
+Source = Literal["BlockEdge", "Court"]  # the contract that wrote a log
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,34 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """The unit is spot-checked: this secret shows it."""
+
+    unit: UnitId
+    secret: Secret
+    guard_r: Hash
+
+
+@dataclass(frozen=True, slots=True)
+class CheckCommitted:
+    """The drawn ticket's owner has committed its check: report 0."""
+
+    unit: UnitId
+    ticket: int
+    author: Address
+    hash: Hash
+
+
+@dataclass(frozen=True, slots=True)
+class CheckMissed:
+    """A drawn ticket was fined, for its owner committed no check."""
+
+    unit: UnitId
+    ticket: int
+    fine: int  # wei
+
+
+@dataclass(frozen=True, slots=True)
 class Revealed:
     unit: UnitId
     result_hash: Hash
@@ -95,6 +128,50 @@ class ReportClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class Demanded:
+    """The requester wants a chunk of the output shown on the chain, by `by`."""
+
+    unit: UnitId
+    chunk: int
+    by: int
+
+
+@dataclass(frozen=True, slots=True)
+class Supplied:
+    unit: UnitId
+    chunk: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Disputed:
+    """The unit goes to a jury, whose snapshot is taken at `challenge_by`."""
+
+    unit: UnitId
+    challenge_by: int
+
+
+@dataclass(frozen=True, slots=True)
+class JuryShown:
+    unit: UnitId
+    s_r: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Defended:
+    unit: UnitId
+    s_w: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """The Court's word; `Settled` follows in the same transaction."""
+
+    unit: UnitId
+    final_hash: Hash
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     unit: UnitId
     phase: Phase
@@ -109,20 +186,38 @@ class Skipped:
 
 
 AccountRecord = Funded | ExitRequested | Withdrawn
-UnitRecord = Awarded | Committed | Revealed | Reported | ReportRevealed | ReportClosed | Settled | Skipped
-Record = AccountRecord | Burned | Requested | UnitRecord
+UnitRecord = (
+    Awarded
+    | Committed
+    | Drawn
+    | CheckCommitted
+    | CheckMissed
+    | Revealed
+    | Reported
+    | ReportRevealed
+    | ReportClosed
+    | Demanded
+    | Supplied
+    | Disputed
+    | JuryShown
+    | Defended
+    | Ruled
+    | Settled
+    | Skipped
+)
+Record = AccountRecord | Burned | Requested | UnitRecord | CourtRecord
 
 
-def decode_log(topics: Sequence[bytes], data: bytes) -> Record | None:
-    """One log of the BlockEdge contract; None for an event that nobody here reads.
+def decode_log(topics: Sequence[bytes], data: bytes, source: Source = "BlockEdge") -> Record | None:
+    """One log of the contract `source`; None for an event that nobody here reads.
 
     Raises ValueError if it has one of our topics and does not decode: a lying endpoint, or another contract.
     """
-    found = contract("BlockEdge").log(topics, data)
+    found = contract(source).log(topics, data)
     if found is None:
         return None
     name, values = found
-    make = _MAKERS.get(name)
+    make = _MAKERS[source].get(name)
     return None if make is None else make(*values)
 
 
@@ -131,7 +226,7 @@ def _struct(cls: type[S], values: tuple[Any, ...]) -> S:
     return cls(**dict(zip(names, values, strict=True)))
 
 
-_MAKERS: dict[str, Callable[..., Record]] = {
+_BLOCK_EDGE_MAKERS: dict[str, Callable[..., Record]] = {
     "Funded": Funded,
     "ExitRequested": ExitRequested,
     "Withdrawn": Withdrawn,
@@ -141,12 +236,25 @@ _MAKERS: dict[str, Callable[..., Record]] = {
         unit, requester, worker, _struct(Terms, terms), start_at
     ),
     "Committed": Committed,
+    "Drawn": Drawn,
+    "CheckCommitted": CheckCommitted,
+    "CheckMissed": CheckMissed,
     "Revealed": lambda unit, result_hash, guard, flags, result, output: Revealed(
         unit, result_hash, guard, flags, _struct(Result, result), output
     ),
     "Reported": Reported,
     "ReportRevealed": ReportRevealed,
     "ReportClosed": ReportClosed,
+    "Demanded": Demanded,
+    "Supplied": Supplied,
+    "Disputed": Disputed,
+    "JuryShown": JuryShown,
+    "Defended": Defended,
+    "Ruled": Ruled,
     "Settled": lambda unit, phase, paid, slashed: Settled(unit, Phase(phase), paid, slashed),
     "Skipped": Skipped,
+}
+_MAKERS: dict[Source, Mapping[str, Callable[..., Record]]] = {
+    "BlockEdge": _BLOCK_EDGE_MAKERS,
+    "Court": COURT_MAKERS,
 }

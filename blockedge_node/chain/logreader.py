@@ -1,4 +1,4 @@
-"""Blocks and logs of one contract → UnitBook, over any reorg.
+"""Blocks and logs of BlockEdge and its Court → UnitBook and TicketBook, over any reorg.
 
 Near the head, blocks are followed one by one through their parents' hashes and their logs are asked for by
 block hash, so that no reorg can mix two branches; far behind, logs come in ranges, each block of them checked
@@ -8,25 +8,31 @@ everything above the common ancestor is dropped and read again (docs/protocol.md
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 import structlog
 
 from blockedge_node.chain.blocks import Block, Log, block_at, block_if_any, logs_between, logs_of
 from blockedge_node.chain.book import HORIZON, UnitBook
+from blockedge_node.chain.court_events import TicketRecord
 from blockedge_node.chain.events import (
     Awarded,
+    Defended,
+    Demanded,
     ExitRequested,
     Funded,
     Record,
     ReportClosed,
     Reported,
     Settled,
+    Source,
+    Supplied,
     Withdrawn,
     decode_log,
 )
 from blockedge_node.chain.rpc import Ask, Rpc, RpcRefused
-from blockedge_node.core.ids import Address, Hash, UnitId
+from blockedge_node.chain.tickets import TicketBook
+from blockedge_node.core.ids import ZERO_ADDRESS, Address, Hash, UnitId
 from blockedge_node.errors import Transient
 
 log = structlog.get_logger("chain.watcher")
@@ -37,24 +43,29 @@ ADDRESSES_MAX = 100_000  # remembered for the audit
 
 
 class LogReader:
-    """See the module docstring. `start`: the first block read; what was awarded before stays unknown."""
+    """See the module docstring. `start`: the first block read; what was awarded before stays unknown.
+
+    `contracts`: whose logs are read. Those of the Court must be read from its first block on: every ticket counts
+    in every draw.
+    """
 
     def __init__(
         self,
         rpc: Rpc,
-        contract: Address,
+        contracts: Mapping[Address, Source],
         *,
         start: int,
         keep: Callable[[], Collection[UnitId]],
         moved: Callable[[Address], None],  # told of every balance that an event changed
     ) -> None:
         self.book = UnitBook()
+        self.tickets = TicketBook()
         self.addresses: set[Address] = set()  # all that ever held a balance
         self.last = start - 1  # all logs up to here are in the book
         self.reorgs = 0
         self.changes = 0  # grows whenever a record is folded or blocks are dropped
         self._rpc = rpc
-        self._contract = contract
+        self._contracts = dict(contracts)
         self._start = start
         self._keep = keep
         self._moved = moved
@@ -76,7 +87,7 @@ class LogReader:
             await self._rewind()
         while target.number - self.last > STEP:
             await self._read_range(min(target.number - 1, self.last + self._range))
-            self.book.retire(self.last, self._keep())
+            self.retire(self.last)
         steps = await self._blocks(range(self.last + 1, target.number))
         parent = self._kept.get(self.last)
         for block in [*steps, target]:
@@ -92,23 +103,38 @@ class LogReader:
                 self.take(block, logs)
 
     def question(self, block: Block) -> Ask[tuple[Log, ...]]:
-        return logs_of(block.hash, self._contract)
+        return logs_of(block.hash, *self._contracts)
 
     def take(self, block: Block, logs: tuple[Log, ...]) -> None:
         """Fold the logs of the block after the last one. Raises Transient if they cannot be that."""
         self._fold(logs, {block.number: block})
         self._remember(block)
 
+    def retire(self, head: int) -> None:
+        """Forget what nobody asks for any more, once `head` and all before it are read."""
+        self.book.retire(head, self._keep())
+        self.tickets.retire(head)
+
     def drop_above(self, block: int) -> None:
         """Forget what later blocks did; they are read again."""
         self.changes += 1
         self.book.drop_above(block)
+        self.tickets.drop_above(block)
         self._kept = {n: h for n, h in self._kept.items() if n <= block}
         self.last = min(self.last, block)
+
+    def start_over(self) -> None:
+        """Read everything again, from the first block on."""
+        self.drop_above(self._start - 1)
+        self._forget_tickets()
 
     def disbelieve(self, what: str) -> Transient:
         self._rpc.distrust(what)
         return Transient(f"the RPC {what}")
+
+    def _forget_tickets(self) -> None:
+        """All is read again, and with it what was thought final."""
+        self.tickets = TicketBook(self.tickets.seat)
 
     # ── reorgs ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -129,6 +155,8 @@ class LogReader:
             if found:
                 ancestor = found[0]
                 break
+        if ancestor < self._start:
+            self._forget_tickets()
         if self.last > ancestor:
             self.reorgs += 1
             log.warning("reorg", dropped=self.last - ancestor, ancestor=ancestor)
@@ -140,7 +168,7 @@ class LogReader:
         """Logs of (last read, `last`] in one question."""
         first = self.last + 1
         try:
-            logs = await self._rpc.ask(logs_between(first, last, self._contract))
+            logs = await self._rpc.ask(logs_between(first, last, *self._contracts))
         except RpcRefused:
             if self._range == 1:
                 raise
@@ -168,18 +196,22 @@ class LogReader:
         records: list[tuple[Record, Block]] = []
         for entry in logs:
             block = blocks.get(entry.block)
-            if block is None or block.hash != entry.block_hash or entry.address != self._contract:
-                raise self.disbelieve("gave a log that is not of the block and contract asked for")
+            source = self._contracts.get(entry.address)
+            if block is None or block.hash != entry.block_hash or source is None:
+                raise self.disbelieve("gave a log that is not of the block and contracts asked for")
             try:
-                record = decode_log(entry.topics, entry.data)
+                record = decode_log(entry.topics, entry.data, source)
             except ValueError as error:
                 raise self.disbelieve(f"gave a log that does not decode: {error}") from None
             if record is not None:
                 records.append((record, block))
         for record, block in records:
             self.changes += 1
-            self.book.apply(record, block.number, block.time)
-            self._note_addresses(record)
+            if isinstance(record, TicketRecord):
+                self.tickets.apply(record, block.number, block.time)
+            else:
+                self.book.apply(record, block.number, block.time)
+                self._note_addresses(record)
 
     def _note_addresses(self, record: Record) -> None:
         for address in self._touched(record):
@@ -194,10 +226,12 @@ class LogReader:
                 return (record.account,)
             case Reported():
                 return (record.author,)
-            case Awarded() | Settled() | ReportClosed():
+            case Awarded() | Settled() | ReportClosed() | Demanded() | Supplied() | Defended():
                 view = self.book.get(record.unit)
                 if view is not None:
-                    return (view.terms.requester, view.terms.worker, *(r.author for r in view.reports))
+                    funders = [r.funder for r in view.case.rounds] if view.case else []
+                    parties = (view.terms.requester, view.terms.worker, *(r.author for r in view.reports))
+                    return tuple(who for who in (*parties, *funders) if who != ZERO_ADDRESS)
         return ()
 
     def _remember(self, block: Block) -> None:

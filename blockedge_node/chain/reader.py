@@ -1,4 +1,4 @@
-"""The contract's views as questions for one block: balances, reputations, slots, constants.
+"""The contracts' views as questions for one block: balances, reputations, slots, constants; tickets and cases.
 
 Every question is asked at a block by its hash, so that figures read together belong together.
 """
@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 
 from blockedge_node.chain.abi_codec import Values, contract
 from blockedge_node.chain.blocks import call
-from blockedge_node.chain.book import Slot
+from blockedge_node.chain.book import CaseSlot, Slot
+from blockedge_node.chain.events import Source
 from blockedge_node.chain.rpc import Ask, hex_of, quantity
+from blockedge_node.core.court import Ticket
 from blockedge_node.core.ids import Address, Hash, UnitId
 from blockedge_node.core.params import Params
 from blockedge_node.core.unit import Account, Reputation
@@ -21,11 +23,31 @@ T = TypeVar("T")
 SLOTS_PER_CALL = 256  # keeps a phaseOf well under the gas that nodes allow to a call
 
 
-class Reader:
+class _Views:
+    """Questions to the contract `source` at one address."""
+
+    source: Source
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+
+    def ether(self, who: Address | None = None, at: Hash | None = None) -> Ask[int]:
+        """Native balance in wei; the contract's own if nobody is named."""
+        block = "latest" if at is None else {"blockHash": hex_of(at)}
+        return Ask("eth_getBalance", (hex_of(who or self.address), block), quantity)
+
+    def _view(self, at: Hash | None, make: Callable[[Values], T], function: str, *args: Any) -> Ask[T]:
+        abi = contract(self.source)
+        question = call(self.address, abi.call(function, *args), at=at)
+        return Ask(
+            question.method, question.params, lambda raw: make(abi.returned(function, question.read(raw)))
+        )
+
+
+class Reader(_Views):
     """Questions to one BlockEdge contract. `at` None: the newest block."""
 
-    def __init__(self, contract_address: Address) -> None:
-        self.address = contract_address
+    source: Source = "BlockEdge"
 
     def account(self, who: Address, at: Hash | None = None) -> Ask[Account]:
         return self._view(at, lambda values: Account(**_named(Account, values[0])), "accountOf", who)
@@ -44,17 +66,29 @@ class Reader:
     def burned(self, at: Hash | None = None) -> Ask[int]:
         return self._view(at, lambda values: int(values[0]), "burned")
 
-    def ether(self, who: Address | None = None, at: Hash | None = None) -> Ask[int]:
-        """Native balance in wei; the contract's own if nobody is named."""
-        block = "latest" if at is None else {"blockHash": hex_of(at)}
-        return Ask("eth_getBalance", (hex_of(who or self.address), block), quantity)
 
-    def _view(self, at: Hash | None, make: Callable[[Values], T], function: str, *args: Any) -> Ask[T]:
-        abi = contract("BlockEdge")
-        question = call(self.address, abi.call(function, *args), at=at)
-        return Ask(
-            question.method, question.params, lambda raw: make(abi.returned(function, question.read(raw)))
-        )
+class CourtReader(_Views):
+    """Questions to one Court. `at` None: the newest block."""
+
+    source: Source = "Court"
+
+    def block_edge(self, at: Hash | None = None) -> Ask[Address]:
+        """Whose court it is."""
+        return self._view(at, lambda values: Address(values[0]), "blockEdge")
+
+    def tickets(self, at: Hash | None = None) -> Ask[int]:
+        """How many were ever staked."""
+        return self._view(at, lambda values: int(values[0]), "tickets")
+
+    def ticket(self, ticket: int, at: Hash | None = None) -> Ask[Ticket]:
+        def make(values: Values) -> Ticket:
+            owner, staked_at, left_at, stake = values[0]
+            return Ticket(id=ticket, owner=owner, staked_at=staked_at, left_at=left_at, stake=stake)
+
+        return self._view(at, make, "ticketOf", ticket)
+
+    def case(self, unit: UnitId, at: Hash | None = None) -> Ask[CaseSlot]:
+        return self._view(at, lambda values: CaseSlot(*values[0]), "caseOf", unit)
 
 
 def _named(cls: Any, values: Values) -> dict[str, Any]:

@@ -1,13 +1,12 @@
-"""Confirmed heads: polls the chain, has its logs folded into unit views, and emits HeadSeen.
+"""Confirmed heads: polls the chain, has its logs folded into views and tickets, and emits HeadSeen.
 
-    latest ──(CONF blocks)──▶ confirmed ──▶ logreader.py: logs → views ──▶ compared with the slots ──▶
-    HeadSeen
+    latest ──(CONF blocks)──▶ confirmed ──▶ logreader.py: logs → views ──▶ compared with the slots ──▶ HeadSeen
 
-- The confirmed head is `latest` − CONF. Each is read in one batch, its logs and the slots of all open units;
-  a second one, if there were logs, reads our own balance and reputation.
-- The contract's slot is the truth. A unit whose slot differs from its view has its logs read again; if they
-still do
-  not make the slot, the endpoint is not believed and no head is emitted until one is.
+- The confirmed head is `latest` − CONF. Each is read in one batch, its logs and the slots of all open units and
+  cases; a second one, if there were logs, reads our own balance and reputation, and what tickets have changed.
+- The contracts are the truth. A unit whose slot differs from its view has its logs read again, tickets that differ
+  all logs; if they still do not make what the contracts say, the endpoint is not believed and no head is emitted
+  until one is.
 - A head that is lower than before on the same branch is an endpoint that lags: it is waited for.
 
 `Head.time` is the block's timestamp, exactly: a call whose window opens by time is due on a head past the
@@ -27,8 +26,9 @@ import trio
 
 from blockedge_node.chain.blocks import Block, block_at
 from blockedge_node.chain.book import Slot, UnitBook
+from blockedge_node.chain.events import Source
 from blockedge_node.chain.logreader import LogReader
-from blockedge_node.chain.reader import Reader
+from blockedge_node.chain.reader import CourtReader, Reader
 from blockedge_node.chain.rpc import Rpc, RpcRefused
 from blockedge_node.core.events import HeadSeen
 from blockedge_node.core.ids import Address, Hash, UnitId
@@ -39,6 +39,7 @@ log = structlog.get_logger("chain.watcher")
 
 RETRY = 0.25  # seconds after a fault, doubled up to RETRY_MAX
 RETRY_MAX = 10.0
+PATIENCE_MIN, PATIENCE_MAX = 2.0, 30.0  # seconds
 STANDING_BLOCKS = 30  # our own figures are read again after as many blocks without any log
 Emit = Callable[[HeadSeen], Awaitable[None]]
 
@@ -52,6 +53,7 @@ class Watcher:
         reader: Reader,
         me: Address,
         *,
+        court: CourtReader | None = None,
         start: int = 0,  # first block to read: the deployment's, or that of the oldest unit needed
         conf: int = 0,  # blocks on top of a confirmed head
         poll: float = 0.25,  # seconds
@@ -59,23 +61,29 @@ class Watcher:
         moved: Callable[[Address], None] = lambda _: None,  # told of every balance that an event changed
     ) -> None:
         self.conf = conf
-        self.logs = LogReader(rpc, reader.address, start=start, keep=keep, moved=moved)
+        contracts: dict[Address, Source] = {reader.address: "BlockEdge"}
+        if court is not None:
+            contracts[court.address] = "Court"
+        self.logs = LogReader(rpc, contracts, start=start, keep=keep, moved=moved)
         self.latest: Block | None = None  # newest block, not confirmed
         self.head: Head | None = None  # confirmed, as last emitted
         self.standing = Standing()
         self.problem = ""  # why no head arrives, in words; empty while they do
         self._rpc = rpc
         self._reader = reader
+        self._court = court
         self._me = me
         self._start = start
         self._poll = poll
         self._keep = keep
         self._standing_at = (-1, 0)  # the log's changes and the block at which `standing` was read
         self._suspects: dict[UnitId, int] = {}  # units whose slots differ, and where their logs begin
+        self._tickets_differ = False
         self._done: Hash | None = None  # newest block of the last head emitted
         self._arrived = trio.current_time()
         self._interval = poll  # smoothed seconds between blocks
         self._new_block = trio.Event()
+        self._new_head = trio.Event()
 
     # ── what others read ─────────────────────────────────────────────────────────────────────────────────
 
@@ -99,6 +107,15 @@ class Watcher:
             await self._new_block.wait()
         return self.latest
 
+    async def next_head(self) -> None:
+        """Returns once another head has been emitted."""
+        await self._new_head.wait()
+
+    @property
+    def patience(self) -> float:
+        """Seconds in which we see what another node, with fewer confirmations and a quicker eye, sees now."""
+        return min(PATIENCE_MAX, max(PATIENCE_MIN, (self.conf + 2) * self._interval))
+
     # ── the loop ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def run(self, emit: Emit, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -119,6 +136,8 @@ class Watcher:
             self.problem = ""
             if seen is not None:
                 await emit(seen)
+                self._new_head.set()
+                self._new_head = trio.Event()
                 if not started:
                     started = True
                     task_status.started()
@@ -141,12 +160,12 @@ class Watcher:
         if target.number < self._start:
             raise Transient(f"block {self._start}, where the contract begins, is not confirmed yet")
         await self._read_head(target)
-        keep = self._keep()
-        self.logs.book.retire(target.number, keep)
+        self.logs.retire(target.number)
         self._done = latest.hash
         self.head = Head(number=target.number, hash=target.hash, time=target.time)
-        views = self.logs.book.views(target.number, keep)
-        return HeadSeen(head=self.head, standing=self.standing, views=views)
+        views = self.logs.book.views(target.number, self._keep())
+        tickets = self.logs.tickets.tickets
+        return HeadSeen(head=self.head, standing=self.standing, views=views, tickets=tickets)
 
     def _note(self, latest: Block) -> None:
         if self.latest is not None:
@@ -161,11 +180,15 @@ class Watcher:
     # ── one head ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def _read_head(self, target: Block) -> None:
-        """Bring views and standing to `target`. Raises Transient if a second reading does not help."""
+        """Bring views, tickets and standing to `target`. Raises Transient if a second reading does not help."""
         for _ in range(2):
             await self.logs.approach(target)
             if await self._read_and_compare(target):
                 return
+            if self._tickets_differ:
+                log.warning("tickets differ from the court's", reading_again_from=self._start)
+                self.logs.start_over()
+                continue
             first = min(self._suspects.values())
             log.warning("views differ from slots", units=len(self._suspects), reading_again_from=first)
             self.logs.drop_above(self.book.whole_cut(min(first, target.number) - 1))
@@ -175,29 +198,42 @@ class Watcher:
         """Whether all slots are as the views say; units that are not stay suspects until they are."""
         book = self.logs.book
         units = [*self._suspects, *(unit for unit in book.open_units() if unit not in self._suspects)]
-        logs, *slots = await self._ask_all(
-            [self.logs.question(target), *self._reader.slots(units, target.hash)]
+        tried = book.open_cases() if self._court else []
+        cases: list[Any] = [self._court.case(unit, target.hash) for unit in tried] if self._court else []
+        logs, *answers = await self._ask_all(
+            [self.logs.question(target), *cases, *self._reader.slots(units, target.hash)]
         )
         if not self.logs.has(target):
             self.logs.take(target, logs)
+        cases, slots = answers[: len(tried)], answers[len(tried) :]
         known = set(units)
         fresh = [unit for unit in book.open_units() if unit not in known]  # awarded in this very block
         units += fresh
         slots += await self._read_more(target, fresh)
         wrong = [unit for unit, slot in zip(units, chain(*slots), strict=True) if slot != book.slot(unit)]
+        wrong += [unit for unit, case in zip(tried, cases, strict=True) if case != book.case_slot(unit)]
         old = self._suspects
         self._suspects = {unit: old[unit] if unit in old else book.first_block(unit) for unit in wrong}
-        return not wrong
+        return not wrong and not self._tickets_differ
 
     async def _read_more(self, target: Block, fresh: list[UnitId]) -> list[list[Slot]]:
-        """Slots of `fresh`, and our own standing: it changes with logs of the contract, and R with the weeks."""
+        """Slots of `fresh`, our own standing, and what tickets have changed: all these change with logs of the
+        contracts, and R with the weeks.
+        """
         asks: list[Any] = self._reader.slots(fresh, target.hash)
         changes, block = self._standing_at
         if changes == self.logs.changes and 0 <= target.number - block < STANDING_BLOCKS:
             return await self._ask_all(asks)
-        me = [self._reader.account(self._me, target.hash), self._reader.reputation(self._me, target.hash)]
-        *slots, account, reputation = await self._ask_all([*asks, *me])
-        self.standing = Standing(account=account, reputation=reputation)
+        asks += [self._reader.account(self._me, target.hash), self._reader.reputation(self._me, target.hash)]
+        moved = self.logs.tickets.unproven
+        if self._court is not None:
+            asks += [self._court.tickets(target.hash), *(self._court.ticket(i, target.hash) for i in moved)]
+        answers = iter(await self._ask_all(asks))
+        slots = [next(answers) for _ in self._reader.slots(fresh)]
+        self.standing = Standing(account=next(answers), reputation=next(answers))
+        if self._court is not None:
+            count, said = next(answers), dict(zip(moved, answers, strict=True))
+            self._tickets_differ = not self.logs.tickets.prove(count, said)
         self._standing_at = (self.logs.changes, target.number)
         return slots
 
