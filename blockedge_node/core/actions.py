@@ -381,11 +381,12 @@ class Appeal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseRound:
-    """closeRound(…): the case ends, and with it the unit"""
+    """closeRound(…): the case ends, and with it the unit. `final_hash`: jury.case_outcome's"""
 
     unit: UnitId
     target: Unit
     case: Case
+    final_hash: Hash = ZERO_HASH
 
 
 CourtAction = CommitVote | RevealVote | Appeal | CloseRound
