@@ -7,6 +7,7 @@ replayed by anybody else, or anywhere else, it never opens (invariant 6). Mirror
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 
 from blockedge_node.core.hashing import Domain, hash_words, keccak256
@@ -45,6 +46,23 @@ def guard(secret: Secret) -> Hash:
 def draw_commit(secret: Secret, guard_r: Hash) -> Hash:
     """The requester's commitment in its Award; an Award without a spot check has ZERO_HASH instead."""
     return hash_words(secret, guard_r)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawSecrets:
+    """A requester's two secrets, fresh for every Award: one shows the draw, s_R enters a jury's seed (§6.2)."""
+
+    secret: Secret
+    guard_secret: Secret  # s_R
+
+    @property
+    def guard_r(self) -> Hash:
+        return guard(self.guard_secret)
+
+    @property
+    def commit(self) -> Hash:
+        """The Award's drawCommit."""
+        return draw_commit(self.secret, self.guard_r)
 
 
 def commitment(

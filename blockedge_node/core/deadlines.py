@@ -7,7 +7,9 @@ windows neither overlap nor leave a gap. So each figure here is read twice, `t <
 
 from __future__ import annotations
 
+from blockedge_node.core.court import CaseView, DemandView
 from blockedge_node.core.params import Params
+from blockedge_node.core.sortition import ROUNDS
 from blockedge_node.core.unit import SECRET_SHOWN as SECRET_SHOWN
 from blockedge_node.core.unit import Phase, Terms, UnitView
 
@@ -57,12 +59,28 @@ def report_by(view: UnitView, params: Params) -> int:
     return challenge_by(view, params) + params.report
 
 
-def settle_after(view: UnitView, params: Params) -> int:
-    """`settle` of a REVEALED unit needs a later time than this; without the draw secret GRACE more."""
+def settle_after(view: UnitView, params: Params, *, shown: bool = False) -> int:
+    """`settle` of a REVEALED unit needs a later time than this; without the draw secret GRACE more.
+
+    `shown`: the call itself shows the secret, and by it the unit undrawn. A checker's commitment counts as a
+    report. Open demands wait longer (`settles`).
+    """
     waits_for_reports = report_by(view, params) if view.reports else challenge_by(view, params)
-    if view.flags & SECRET_SHOWN:
+    if view.flags & SECRET_SHOWN or shown:
         return waits_for_reports
     return max(waits_for_reports, challenge_by(view, params) + params.grace)
+
+
+def settles(view: UnitView, params: Params, now: int, *, shown: bool = False) -> bool:
+    """Whether `settle` takes effect at the time `now`; `shown` as in `settle_after`."""
+    if view.phase is not Phase.REVEALED or open_demands(view):
+        return False
+    return now > settle_after(view, params, shown=shown)
+
+
+def open_demands(view: UnitView) -> tuple[DemandView, ...]:
+    """Chunks that were asked for and not shown: answered until `by`, then `timeout`; until then no `settle`."""
+    return tuple(demand for demand in view.demands if not demand.supplied)
 
 
 def jury_shown_by(view: UnitView, params: Params) -> int:
@@ -82,10 +100,28 @@ def timeout_after(view: UnitView, params: Params) -> int | None:
             return result_by(view, params)
         case Phase.COMMITTED:
             return reveal_by(view, params)
-        case Phase.DISPUTED:
+        case Phase.REVEALED:
+            return min((demand.by for demand in open_demands(view)), default=None)
+        case Phase.DISPUTED if view.defended is None:
             return defend_by(view, params)
         case _:
             return None
+
+
+def votes_by(case: CaseView, params: Params) -> int:
+    """Last time for `commitVote` in the newest round; then votes are revealed."""
+    return case.rounds[-1].since + params.jcommit + case.case.vwin
+
+
+def votes_shown_by(case: CaseView, params: Params) -> int:
+    """Last time for `revealVote` in the newest round; then it may be appealed."""
+    return votes_by(case, params) + params.jreveal
+
+
+def closes_after(case: CaseView, params: Params) -> int:
+    """Last time for `appeal`, which the last round has not; then `closeRound`."""
+    last = case.rounds[-1].round == len(ROUNDS) - 1
+    return votes_shown_by(case, params) + (0 if last else params.appeal)
 
 
 def too_short(params: Params, block_interval: float, conf: int) -> tuple[str, ...]:

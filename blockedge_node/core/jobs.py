@@ -10,7 +10,7 @@
 | running | outputs are missing, an attempt is under way             | all here → done; attempts spent      |
 | done    | every output is here, its units COMMITTED or further     | a unit is lost → running; all ended  |
 | settled | every output is here and its unit has ended              | –                                    |
-| failed  | attempts are spent, or the job was cancelled             | –                                    |
+| failed  | attempts are spent, jurors are few, or it was cancelled  | –                                    |
 
 An attempt is the *same* Request under another nonce, of which only the missing shards are awarded: a unit comes
 into being by its award, so nothing is paid twice. It is not a smaller Request, because a program sees its shard's
@@ -31,11 +31,13 @@ from blockedge_node.core.actions import Note
 from blockedge_node.core.events import Event, Job, JobCancelled
 from blockedge_node.core.facts import note
 from blockedge_node.core.ids import Address, TaskId, UnitId
+from blockedge_node.core.policy import jurors_short, spot_check_of
 from blockedge_node.core.shard import ShardOutcome
 from blockedge_node.core.task import Kind, Request, Result
 from blockedge_node.core.world import World
 
 LET_DOWN = frozenset({"slashed", "refused", "unresolved", "output_withheld"})
+FEW_OWNERS = "too_few_ticket_owners"  # a jury of few is no jury: the kind is not opened (§6.2)
 SPARE = 2  # times what one award takes, which a request lives at least
 
 
@@ -92,7 +94,11 @@ def begin(job: Job, world: World) -> tuple[JobRun, tuple[Note, ...]]:
         outputs=(None,) * job.shards,
         failures=("",) * job.shards,
     )
-    return run, (note(job.id, "job.began", kind=job.kind, shards=job.shards, label=job.label),)
+    story = note(job.id, "job.began", kind=job.kind, shards=job.shards, label=job.label)
+    if jurors_short(job.kind, world):
+        run, failed = _fail(run, FEW_OWNERS, range(job.shards), world)
+        return run, (story, failed)
+    return run, (story,)
 
 
 def step(state: JobRun, event: Event | TaskSeen, world: World) -> tuple[JobRun, tuple[Note, ...]]:
@@ -116,17 +122,20 @@ def request_of(job: Job, attempt: int, world: World) -> Request:
     params, policy = world.params, world.policy
     once = ceil(policy.bid_window + policy.ack_timeout) + min(job.max_delay, params.max_award) + params.grace
     listed = b"".join(job.inputs)
+    spot_bps, check_fee = spot_check_of(job, world)
     return Request(
         requester=world.me,
         nonce=job.nonce + attempt,
         kind=job.kind,
         mode=job.mode,
         shards=job.shards,
+        spot_bps=spot_bps,
         program=job.program,
         input_root=job.inputs[0] if job.kind == Kind.POW else merkle.root(listed),
         fuel=job.fuel,
         max_price=job.max_price,
         min_deposit=job.min_deposit,
+        check_fee=check_fee,
         max_delay=job.max_delay,
         rep_min=job.rep_min,
         rep_max=job.rep_max,
@@ -140,6 +149,19 @@ def request_of(job: Job, attempt: int, world: World) -> Request:
 def _attempt(job: Job, number: int, shards: Sequence[int], world: World) -> Attempt:
     request = request_of(job, number, world)
     return Attempt(request=request, task=request.task(world.domain), shards=tuple(shards))
+
+
+def _fail(state: JobRun, reason: str, missing: Sequence[int], world: World) -> tuple[JobRun, Note]:
+    """The end of a job that cannot have its outputs. Of jurors, the note says how many are missing."""
+    short = jurors_short(state.job.kind, world) if reason == FEW_OWNERS else 0
+    needed = {"ticket_owners_short": short} if short else {}
+    story = note(
+        state.job.id, "job.failed", reason=reason, missing=len(missing), shards=state.job.shards, **needed
+    )
+    failures = tuple(
+        (failure or reason) if i in missing else failure for i, failure in enumerate(state.failures)
+    )
+    return replace(state, state=JobState.FAILED, failures=failures), story
 
 
 def _take(state: JobRun, seen: TaskSeen) -> JobRun:
@@ -184,10 +206,11 @@ def _advance(state: JobRun, world: World) -> tuple[JobRun, tuple[Note, ...]]:
         notes = (note(job.id, "job.output_lost", shards=len(missing)),)
     if not all(state.failures[i] for i in missing):
         return state, notes  # some of them are still under way
-    if state.cancelled or len(state.attempts) >= world.policy.attempts:
-        reason = "cancelled" if state.cancelled else state.failures[missing[0]]
-        story = note(job.id, "job.failed", reason=reason, missing=len(missing), shards=job.shards)
-        return replace(state, state=JobState.FAILED), (*notes, story)
+    short = jurors_short(job.kind, world)
+    if state.cancelled or short or len(state.attempts) >= world.policy.attempts:
+        reason = "cancelled" if state.cancelled else FEW_OWNERS if short else state.failures[missing[0]]
+        state, story = _fail(state, reason, missing, world)
+        return state, (*notes, story)
     attempt = _attempt(job, len(state.attempts), missing, world)
     cleared = tuple("" if i in missing else failure for i, failure in enumerate(state.failures))
     story = note(job.id, "job.retried", task=attempt.task, shards=len(missing), attempt=len(state.attempts))

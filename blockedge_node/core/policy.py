@@ -1,5 +1,6 @@
 """The operator's choices as pure functions: what to bid, what to accept, which bid to award, what to check.
 
+    spot_check_of(job …)   → (spotBps, checkFee)               a requester asks
     bids_for(request …)    → tuple[Bid, …] | NoBid(code)        a worker hears a Request
     why_refused(award …)   → reason | None                     a worker is awarded a bid of its own
     best_offer(shard …)    → Offer | None                      a requester's bid window is over
@@ -16,8 +17,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil
 
+from blockedge_node.core.court import owners
 from blockedge_node.core.deadlines import register_by
-from blockedge_node.core.events import SignedAward
+from blockedge_node.core.events import Job, SignedAward
 from blockedge_node.core.hashing import hash_words
 from blockedge_node.core.ids import ZERO_HASH, Address, Digest, Signature, TaskId, UnitId
 from blockedge_node.core.params import Params
@@ -26,8 +28,10 @@ from blockedge_node.core.selection import (
     COURT_SEATS,
     Reason,
     flaw,
+    has_jury,
     is_court,
     least_deposit,
+    most_check_fee,
     rank_key,
     why_ineligible,
 )
@@ -70,12 +74,37 @@ def free_for(world: World, until: int) -> int:
     return world.standing.account.covered(until) - world.exposure
 
 
+def jurors_short(kind: int, world: World) -> int:
+    """How many more ticket owners this kind needs before I open or take a unit of it; 0 without a jury (§6.2)."""
+    if not has_jury(kind, world.params):
+        return 0
+    return max(
+        0, world.policy.min_ticket_owners - len(owners(world.tickets, world.now, world.params.ticket_age))
+    )
+
+
+def spot_check_of(job: Job, world: World) -> tuple[int, int]:
+    """(spotBps, checkFee) of a request: the rate that I want or must, and φ in wei, a multiple of what one
+    recomputation costs, as far as a ticket can answer for it. (0, 0) without a jury.
+    """
+    if not has_jury(job.kind, world.params):
+        return 0, 0
+    rate = min(max(world.policy.spot_bps, world.params.spot_bps_min), BPS)
+    fee = planned_price(job.fuel, world) * world.policy.check_fee_bps // BPS
+    return rate, min(max(fee, 1), most_check_fee(world.params))
+
+
 # ── the worker's bid ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def price_of(request: Request, world: World) -> int:
-    """My price of one unit in wei: a floor, and so much for each 1e9 fuel."""
-    return max(1, world.policy.price_floor + request.fuel * world.policy.price_per_gfuel // GFUEL)
+    """My price of one unit in wei."""
+    return planned_price(request.fuel, world)
+
+
+def planned_price(fuel: int, world: World) -> int:
+    """What a run of `fuel` is worth here in wei: a floor, and so much for each 1e9 fuel."""
+    return max(1, world.policy.price_floor + fuel * world.policy.price_per_gfuel // GFUEL)
 
 
 def run_time(request: Request, world: World) -> float:
@@ -155,7 +184,7 @@ def _why_not(request: Request, requester: Standing, world: World) -> NoBid | Non
         (words is not None, "request", words or ""),
         (request.kind not in policy.kinds, "kind", f"kind {request.kind} is switched off here"),
         (request.mode & Mode.ONCHAIN != 0, "mode", "on-chain auctions are not supported"),
-        (request.spot_bps != 0 or request.check_fee != 0, "mode", "spot checks need a Court"),
+        (jurors_short(request.kind, world) > 0, "ticket_owners", "too few hold tickets for an honest jury"),
         (request.acl != ZERO_HASH, "mode", "private tasks are not supported"),
         (price > request.max_price, "price", f"mine is {price} wei, maxPrice {request.max_price}"),
         (
@@ -190,7 +219,7 @@ def why_refused(signed: SignedAward, requester: Standing, outstanding: int, worl
     off = abs(award.not_before - world.now)
     rules = (
         (is_stale(world), "stale_head"),
-        (award.draw_commit != ZERO_HASH, "draw_commit"),
+        ((award.draw_commit == ZERO_HASH) != (request.spot_bps == 0), "draw_commit"),
         (off > AWARD_BLOCKS * world.policy.block_time + AWARD_SLACK, "not_before"),
         (not award.not_before < award.register_by <= latest, "register_by"),
         (world.now >= award.register_by, "register_by"),

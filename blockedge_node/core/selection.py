@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from blockedge_node.core.hashing import hash_words
-from blockedge_node.core.ids import Hash
+from blockedge_node.core.ids import ZERO_ADDRESS, Hash
 from blockedge_node.core.params import Params
 from blockedge_node.core.task import Bid, Kind, Mode, Request
 
@@ -62,6 +62,16 @@ def is_court(kind: int) -> bool:
     return kind != Kind.POW
 
 
+def has_jury(kind: int, params: Params) -> bool:
+    """Whether units of this kind are spot-checked and, if disputed, ruled by a Court's jury."""
+    return is_court(kind) and params.court != ZERO_ADDRESS
+
+
+def most_check_fee(params: Params) -> int:
+    """SEAT/10 in wei: a ticket answers for α = 10φ."""
+    return params.seat // COURT_SEATS
+
+
 def least_deposit(request: Request, price: int) -> int:
     """The least wei a bid of `price` must put at stake."""
     return max(request.min_deposit, DEPOSIT_TIMES * price, DEPOSIT_TIMES * request.check_fee)
@@ -70,6 +80,7 @@ def least_deposit(request: Request, price: int) -> int:
 def flaw(request: Request, params: Params) -> str | None:
     """What is wrong with a request in itself, in words; None if bids for it can be registered (§2.1 a)."""
     court = is_court(request.kind)
+    jury = has_jury(request.kind, params)
     faults = (
         (request.kind not in (Kind.POW, Kind.WASM), "unknown kind"),
         (request.mode > Mode.ONCHAIN | Mode.NO_DEMAND, "unknown mode bits"),
@@ -82,11 +93,17 @@ def flaw(request: Request, params: Params) -> str | None:
         (request.fuel > params.fuel_cap, "more fuel than this deployment can verify in time"),
         (not court and request.check_fee != 0, "judged kinds have no check fee"),
         (not court and request.spot_bps != 0, "judged kinds have no spot check"),
-        (court and COURT_SEATS * request.check_fee > params.seat, "checkFee is above SEAT/10"),
-        (request.spot_bps > BPS, "spotBps is above 10000"),
         (
-            court and params.court != bytes(20) and request.spot_bps < params.spot_bps_min,
-            "spotBps is too low",
+            court and not jury and (request.check_fee, request.spot_bps) != (0, 0),
+            "spot checks need a Court, which this deployment lacks",
+        ),
+        (
+            jury and not 0 < request.check_fee <= most_check_fee(params),
+            f"checkFee is not within 1 … {most_check_fee(params)} wei",
+        ),
+        (
+            jury and not params.spot_bps_min <= request.spot_bps <= BPS,
+            f"spotBps is not within {params.spot_bps_min} … {BPS}",
         ),
     )
     return next((words for wrong, words in faults if wrong), None)

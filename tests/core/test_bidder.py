@@ -101,7 +101,7 @@ def is_code(code: str, asked: Request, here: World, standing: Standing = RICH) -
         ("request", {"w_price": 1}, {}),
         ("request", {"fuel": DEV.fuel_cap + 1}, {}),
         ("mode", {"mode": Mode.ONCHAIN}, {}),
-        ("mode", {"kind": Kind.WASM, "spot_bps": 1000}, {}),
+        ("request", {"kind": Kind.WASM, "spot_bps": 1000}, {}),
         ("mode", {"acl": Hash(keccak256(b"list"))}, {}),
         ("price", {"max_price": 10**13}, {}),
         ("deposit", {"kind": Kind.WASM, "min_deposit": 10 * DEV.seat + 1}, {}),

@@ -129,13 +129,16 @@ def test_flawed_request_is_named(changes: dict[str, Any]) -> None:
 
 def test_sound_request_has_no_flaw() -> None:
     assert flaw(REQUEST, DEV) is None
-    assert flaw(replace(COURT, mode=int(Mode.NO_DEMAND), check_fee=SEAT // 10), DEV) is None
+    assert flaw(replace(COURT, mode=int(Mode.NO_DEMAND)), DEV) is None
 
 
 def test_court_sets_the_least_spot_check() -> None:
     court = replace(DEV, court=Address(b"\x07" * 20))
-    assert flaw(replace(COURT, spot_bps=999), court)
-    assert flaw(replace(COURT, spot_bps=1_000), court) is None
+    checked = replace(COURT, spot_bps=1_000, check_fee=SEAT // 10)
+    assert flaw(checked, court) is None
+    for wrong in ({"spot_bps": 999}, {"spot_bps": 10_001}, {"check_fee": 0}, {"check_fee": SEAT // 10 + 1}):
+        assert flaw(replace(checked, **wrong), court), wrong
+    assert flaw(checked, DEV), "a spot check without a court"
 
 
 def test_score_is_the_formula_of_the_protocol() -> None:
