@@ -203,7 +203,8 @@ class _Step:
         if key not in self.machines and self.bare.policy.requester:
             run, notes = jobs.begin(event.job, self.world)
             self._put(key, run, notes)
-            self._begin_attempt(run)
+            if not jobs.finished(run):
+                self._begin_attempt(run)
 
     def _begin_attempt(self, run: JobRun) -> None:
         attempt = run.attempts[-1]
