@@ -6,6 +6,9 @@
     bidder:<task>           Bidder             RequestHeard, if policy bids      no bid is live
     worker:<award>          Worker             AwardHeard, if the bidder agrees  its unit ended, or died
     verifier:<unit>         Verifier           HeadSeen with a revealed result   the unit ended
+    juror:<unit>            Juror              HeadSeen with a seat of mine      the unit ended
+    ward:<award>            Ward               HeadSeen with my commitment       the unit ended
+    tower:<commitment>      Tower              WatchHeard, if from a client      the unit ended
 
 `step` and `due` are pure: one event and one World in, the new Node out. Every event goes to every machine of the
 roles that it may concern, and machines ignore what is not theirs; a machine's `step` never raises, so no peer
@@ -21,8 +24,11 @@ from types import MappingProxyType
 
 from blockedge_node.core import bidder as bidders
 from blockedge_node.core import jobs
+from blockedge_node.core import juror as jurors
 from blockedge_node.core import requester as requesters
 from blockedge_node.core import verifier as verifiers
+from blockedge_node.core import ward as wards
+from blockedge_node.core import watchtower as towers
 from blockedge_node.core import worker as workers
 from blockedge_node.core.actions import Action, Note, RefuseAward
 from blockedge_node.core.bidder import Bidder
@@ -33,21 +39,25 @@ from blockedge_node.core.events import (
     JobSubmitted,
     RefusalSent,
     RequestHeard,
+    WatchHeard,
 )
 from blockedge_node.core.ids import Digest, UnitId
 from blockedge_node.core.jobs import JobRun, TaskSeen
+from blockedge_node.core.juror import Juror
 from blockedge_node.core.requester import Requester
 from blockedge_node.core.task import Result
 from blockedge_node.core.unit import UnitView
 from blockedge_node.core.verifier import Verifier
+from blockedge_node.core.ward import Ward
+from blockedge_node.core.watchtower import Tower
 from blockedge_node.core.worker import Worker
 from blockedge_node.core.world import World
 
-Machine = JobRun | Requester | Bidder | Worker | Verifier
+Machine = JobRun | Requester | Bidder | Worker | Verifier | Juror | Ward | Tower
 
 # What the journal may find in its rows (store/journal.py).
 MACHINES: Mapping[str, type] = MappingProxyType(
-    {cls.__name__: cls for cls in (JobRun, Requester, Bidder, Worker, Verifier)}
+    {cls.__name__: cls for cls in (JobRun, Requester, Bidder, Worker, Verifier, Juror, Ward, Tower)}
 )
 STRANGERS = 256  # awards without a bid of ours whose streams are answered; beyond, they time out
 
@@ -97,6 +107,12 @@ def due_of(machine: Machine, world: World) -> tuple[Action, ...]:
             return workers.due(machine, world)
         case Verifier():
             return verifiers.due(machine, world)
+        case Juror():
+            return jurors.due(machine, world)
+        case Ward():
+            return wards.due(machine, world)
+        case Tower():
+            return towers.due(machine, world)
         case JobRun():
             return ()
 
@@ -113,6 +129,12 @@ def finished(machine: Machine, world: World) -> bool:
             return workers.finished(machine, world)
         case Verifier():
             return verifiers.finished(machine, world)
+        case Juror():
+            return jurors.finished(machine, world)
+        case Ward():
+            return wards.finished(machine, world)
+        case Tower():
+            return towers.finished(machine, world)
 
 
 # ── the node's load ──────────────────────────────────────────────────────────────────────────────────────
@@ -143,7 +165,7 @@ def load_of(machine: Machine, world: World) -> Load:
             return Load(*workers.exposure(machine, world), workers.workload(machine, world))
         case Verifier():
             return Load(verifiers.exposure(machine, world))
-        case JobRun():
+        case JobRun() | Juror() | Ward() | Tower():
             return Load()
 
 
@@ -183,6 +205,8 @@ class _Step:
                 self._hear_request(event)
             case AwardHeard():
                 self._hear_award(event)
+            case WatchHeard():
+                self._hear_watch(event)
             case HeadSeen():
                 self._see_head(event)
             case RefusalSent(award=award) if award in self.strangers:
@@ -248,6 +272,16 @@ class _Step:
             if isinstance(machine, Worker) and machine.terms.requester == event.signed.request.requester
         )
 
+    def _hear_watch(self, event: WatchHeard) -> None:
+        """A client's, else it gets no answer: the door lets nobody else's in."""
+        key = tower_key(towers.commitment_of(event, self.bare.domain))
+        if key in self.machines:
+            self._step(key, event)
+            return
+        kept = sum(isinstance(m, Tower) and m.client == event.client for m in self.machines.values())
+        if event.client in self.bare.policy.clients and kept < towers.MOST_WATCHES:
+            self._put(key, *towers.begin(event, self.world))
+
     # ── … are stepped …
 
     def _step(self, key: str, event: Event | TaskSeen) -> None:
@@ -271,6 +305,12 @@ class _Step:
                 self._put(key, *workers.step(machine, event, self.world))
             case Verifier():
                 self._put(key, *verifiers.step(machine, event, self.world))
+            case Juror():
+                self._put(key, *jurors.step(machine, event, self.world))
+            case Ward():
+                self._put(key, *wards.step(machine, event, self.world))
+            case Tower():
+                self._put(key, *towers.step(machine, event, self.world))
 
     def _tell_job(self, machine: Requester) -> None:
         key = job_key(machine.job)
@@ -278,7 +318,7 @@ class _Step:
             self._step(key, TaskSeen(task=machine.task, shards=requesters.outcomes(machine)))
 
     def _see_head(self, event: HeadSeen) -> None:
-        """Every machine looks at its own units; a verifier begins for each result worth a check."""
+        """Every machine looks at its own units; then others begin for what they show: verifiers, jurors, wards."""
         views = {view.unit: view for view in event.views}
         for key in list(self.machines):
             mine = tuple(views[unit] for unit in _units(self.machines[key]) if unit in views)
@@ -289,6 +329,20 @@ class _Step:
             key = verifier_key(view.unit)
             if key not in self.machines and verifiers.wants(view, self._delivered(view), self.world):
                 self._put(key, verifiers.begin(view))
+            self._sit(view)
+        self._seek_towers()
+
+    def _sit(self, view: UnitView) -> None:
+        key = juror_key(view.unit)
+        if key not in self.machines and jurors.wants(view, self.world):
+            self._put(key, *jurors.begin(view, self.world))
+
+    def _seek_towers(self) -> None:
+        """What I have committed is handed to whoever watches over it while I am away."""
+        for worker in [machine for machine in self.machines.values() if isinstance(machine, Worker)]:
+            key = ward_key(worker.award)
+            if key not in self.machines and wards.wants(worker, self.bare):
+                self._put(key, wards.begin(worker, self.bare))
 
     def _delivered(self, view: UnitView) -> Result | None:
         machine = self.machines.get(requester_key(view.terms.task))
@@ -334,3 +388,15 @@ def worker_key(award: bytes) -> str:
 
 def verifier_key(unit: bytes) -> str:
     return f"verifier:{unit.hex()}"
+
+
+def juror_key(unit: bytes) -> str:
+    return f"juror:{unit.hex()}"
+
+
+def ward_key(award: bytes) -> str:
+    return f"ward:{award.hex()}"
+
+
+def tower_key(commitment: bytes) -> str:
+    return f"tower:{commitment.hex()}"

@@ -12,15 +12,18 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any, Self
 
-from blockedge_node.core import bidder, requester, verifier, worker
+from blockedge_node.core import bidder, juror, requester, verifier, ward, watchtower, worker
 from blockedge_node.core.actions import Action, Note
 from blockedge_node.core.bidder import Bidder
 from blockedge_node.core.events import Event
 from blockedge_node.core.ids import Address
+from blockedge_node.core.juror import Juror
 from blockedge_node.core.node import MACHINES
 from blockedge_node.core.requester import Requester
 from blockedge_node.core.unit import UnitView
 from blockedge_node.core.verifier import Verifier
+from blockedge_node.core.ward import Ward
+from blockedge_node.core.watchtower import Tower
 from blockedge_node.core.worker import Worker
 from blockedge_node.core.world import World
 from blockedge_node.wire import records
@@ -31,6 +34,9 @@ MODULES: dict[type, ModuleType] = {
     Bidder: bidder,
     Worker: worker,
     Verifier: verifier,
+    Juror: juror,
+    Ward: ward,
+    Tower: watchtower,
 }
 
 
