@@ -76,6 +76,21 @@ library Digests {
         return keccak256(abi.encodePacked(head, abi.encode(author, resultHash, salt, guard)));
     }
 
+    /// @notice A juror's: role 3, with round and seat, no guard.
+    function vote(
+        address blockEdge,
+        bytes32 unit_,
+        uint8 round,
+        uint8 seat,
+        address author,
+        bytes32 resultHash,
+        bytes32 salt
+    ) internal view returns (bytes32) {
+        bytes memory head =
+            abi.encode(keccak256(COMMITMENT), block.chainid, blockEdge, unit_, uint8(3), round, seat);
+        return keccak256(abi.encodePacked(head, abi.encode(author, resultHash, salt, bytes32(0))));
+    }
+
     function unit(bytes32 task_, uint16 shard) internal pure returns (bytes32) {
         return keccak256(abi.encode(task_, shard));
     }
