@@ -6,18 +6,32 @@
 
 A peer chooses what these addresses hold, so everything is checked here, before an Ack binds us: sizes before
 the bytes are fetched where the address tells, the manifest's own rules, the engine, the deployment's fuel.
+
+Two limits apply. The engine's own are the same everywhere: a program beyond them ends as invalid. `Caps` are what
+this node's operator takes on, and bind its own bids only: what others run must still be recomputed here. Verdicts
+follow from a program's bytes, so they are remembered, and the next request for a refused program gets no bid.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import trio
 
 from blockedge_node.core.ids import Address, Root
-from blockedge_node.core.job import MAX_FILES, MAX_STDIN, MAX_WASM, PowJob, WasmJob
+from blockedge_node.core.job import (
+    MAX_FILES,
+    MAX_FUEL,
+    MAX_MEMORY,
+    MAX_STDIN,
+    MAX_STDOUT,
+    MAX_WASM,
+    PowJob,
+    WasmJob,
+)
 from blockedge_node.core.task import Kind, Request
 from blockedge_node.errors import PeerError, Transient
 from blockedge_node.wire.manifest import MAX_MANIFEST, Manifest
@@ -26,8 +40,45 @@ PROGRAMS_REMEMBERED = 256
 MAX_POW_DATA = 1024  # one chunk, so that the contract can hash it (docs/protocol.md §6.1)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """The largest program that a node takes on (config/node.toml, [programs]): sizes in bytes, fuel a unit. By
+    default whatever the engine can run."""
+
+    wasm: int = MAX_WASM
+    functions: int | None = None
+    memory: int = MAX_MEMORY
+    stdin: int = MAX_STDIN
+    files: int = MAX_FILES
+    stdout: int = MAX_STDOUT
+    fuel: int = MAX_FUEL
+
+    def manifest(self, manifest: Manifest) -> str:
+        """Why such a program is not taken on, or ""."""
+        return _over("memory", manifest.memory, self.memory) or _over(
+            "stdout", manifest.stdout_max, self.stdout
+        )
+
+
+ALL = Caps()
+
+
+def _over(what: str, found: int, cap: int) -> str:
+    return f"{found} are more than this node takes on: programs.{what} is {cap}" if found > cap else ""
+
+
+class Unwanted(PeerError):
+    """A blob that is larger than what is taken; its leaf hashes were there to prove it."""
+
+    def __init__(self, root: Root, why: str) -> None:
+        super().__init__(why)
+        self.root = root
+
+
 class BlobStore(Protocol):
     def get(self, root: Root) -> bytes | None: ...
+
+    def size(self, root: Root) -> int | None: ...
 
     def has(self, root: Root) -> bool: ...
 
@@ -40,48 +91,90 @@ class Fetcher(Protocol):
 
 
 class Checker(Protocol):
-    async def __call__(self, job: WasmJob) -> str | None:
-        """Why the job's module is none that the engine runs, or None. Raises Transient."""
+    async def __call__(self, job: WasmJob, *, functions: int | None = None) -> str | None:
+        """Why the job's module is none that the engine runs here, with so many functions at most, or None. Raises
+        Transient."""
 
 
 class ContentStore:
     """The port `Content` over a blob store, the network and the executor's check of modules."""
 
-    def __init__(self, blobs: BlobStore, fetcher: Fetcher, engines: Collection[str], check: Checker) -> None:
+    def __init__(
+        self,
+        blobs: BlobStore,
+        fetcher: Fetcher,
+        engines: Collection[str],
+        check: Checker,
+        caps: Caps = ALL,
+    ) -> None:
         self._blobs = blobs
         self._fetcher = fetcher
         self._engines = engines
         self._check = check
-        self._checked: OrderedDict[Root, str] = OrderedDict()  # program → what is wrong with it, or ""
+        self._caps = caps
+        self._checked = _Verdicts()  # what nobody can run
+        self._mine = _Verdicts()  # what this node does not take on
 
     async def fetch(self, root: Root, holders: Sequence[Address], *, max_size: int = MAX_STDIN) -> None:
         if not self._blobs.has(root):
             await self._fetcher.fetch(root, holders, max_size=max_size)
 
-    async def fetch_task(self, request: Request, shard: int) -> None:
-        """Everything that running `shard` takes, checked. Raises PeerError (never ack it) or Transient."""
+    def objection(self, request: Request) -> str:
+        """Why an award of this request would be refused, as far as is known without asking anybody, or ""."""
+        if request.kind != Kind.WASM:
+            return ""
+        if why := _over("fuel", request.fuel, self._caps.fuel):
+            return why
+        known = self._mine.get(request.program)
+        if known or not self._blobs.has(request.program):
+            return known or ""
+        try:
+            manifest = self._manifest(request)
+        except PeerError as error:
+            return str(error)
+        return self._caps.manifest(manifest) or _over(
+            "wasm", self._blobs.size(manifest.wasm) or 0, self._caps.wasm
+        )
+
+    async def fetch_task(self, request: Request, shard: int, *, own: bool = False) -> None:
+        """Everything that running `shard` takes, checked; `own` if this node may still refuse to work on it.
+
+        Raises PeerError (never ack it) or Transient."""
         holders = (request.requester,)
         if request.kind == Kind.POW:
             await self.fetch(request.input_root, holders, max_size=MAX_POW_DATA)
             return
+        if own and (why := self.objection(request)):
+            raise PeerError(why)
         await self._fetch_all(
             {request.program: MAX_MANIFEST, request.input_root: 32 * request.shards}, holders
         )
         manifest = self._manifest(request)
+        caps = self._caps if own else ALL
+        if why := caps.manifest(manifest):
+            self._mine.add(request.program, why)
+            raise PeerError(why)
         shard_root = self._shard_root(request, shard)
-        parts = dict.fromkeys(manifest.roots(), max(MAX_WASM, MAX_FILES))
-        await self._fetch_all({shard_root: MAX_STDIN} | parts | {manifest.wasm: MAX_WASM}, holders)
-        await self._check_program(request, shard)
+        parts = dict.fromkeys(manifest.roots(), caps.files) | {manifest.wasm: caps.wasm}
+        try:
+            await self._fetch_all({shard_root: caps.stdin} | parts, holders)
+        except Unwanted as error:
+            if own and error.root in parts:
+                self._mine.add(request.program, str(error))
+            raise
+        if own and (why := _over("stdin", self._blobs.size(shard_root) or 0, caps.stdin)):
+            raise PeerError(why)
+        await self._check_program(request, shard, manifest, own=own)
 
     async def _fetch_all(self, sizes: Mapping[Root, int], holders: Sequence[Address]) -> None:
-        """Have all of them, at most so many bytes each. Raises what the first that failed raised."""
+        """Have all of them, at most so many bytes each. Raises Unwanted or Transient for the first that failed."""
         faults: list[PeerError | Transient] = []
 
         async def one(root: Root, max_size: int) -> None:
             try:
                 await self.fetch(root, holders, max_size=max_size)
             except (PeerError, Transient) as fault:
-                faults.append(fault)
+                faults.append(Unwanted(root, str(fault)) if isinstance(fault, PeerError) else fault)
                 nursery.cancel_scope.cancel()
 
         async with trio.open_nursery() as nursery:
@@ -103,17 +196,48 @@ class ContentStore:
             files={path: self._need(root) for path, root in manifest.files.items()},
         )
 
-    async def _check_program(self, request: Request, shard: int) -> None:
-        """Compile it once. Raises PeerError for a module that could only ever end as invalid."""
-        if request.program not in self._checked:
-            job = self.job(request, shard)
-            assert isinstance(job, WasmJob)
-            self._checked[request.program] = await self._check(job) or ""
-            if len(self._checked) > PROGRAMS_REMEMBERED:
-                self._checked.popitem(last=False)
-        wrong = self._checked[request.program]
+    async def _check_program(self, request: Request, shard: int, manifest: Manifest, *, own: bool) -> None:
+        """Compile it once. Raises PeerError for a module that could only ever end as invalid, or is over a cap."""
+        verdicts = self._mine if own else self._checked
+        wrong = verdicts.get(request.program)
+        if wrong is None:
+            wrong = self._oversize(manifest) if own else ""
+            if not wrong:
+                job = self.job(request, shard)
+                assert isinstance(job, WasmJob)
+                wrong = await self._check(job, functions=self._caps.functions if own else None) or ""
+            verdicts.add(request.program, wrong)
+            if not wrong:
+                self._checked.add(request.program, "")
         if wrong:
             raise PeerError(f"the program would not run here: {wrong}")
+
+    def _oversize(self, manifest: Manifest) -> str:
+        """What fetching does not see: parts that were here already, and the files together."""
+        files = sum(self._blobs.size(root) or 0 for root in manifest.files.values())
+        wasm = self._blobs.size(manifest.wasm) or 0
+        return _over("wasm", wasm, self._caps.wasm) or _over("files", files, self._caps.files)
+
+    async def examine(self, program: Root, *, fuel: int, shards: int) -> None:
+        """Before a request of our own is published: raises PeerError if no node would run the stored program for
+        it, Transient if this cannot be found out now."""
+        manifest = Manifest.decode(self._need(program))
+        if manifest.engine not in self._engines:
+            raise PeerError(
+                f"its engine is {manifest.engine}; this node has {', '.join(sorted(self._engines))}"
+            )
+        if manifest.fuel != fuel:
+            raise PeerError(f"the program's manifest grants {manifest.fuel} fuel a unit, the job {fuel}")
+        wrong = self._checked.get(program)
+        if wrong is None:
+            files = {path: self._need(root) for path, root in manifest.files.items()}
+            job = manifest.job(
+                wasm=self._need(manifest.wasm), stdin=b"", shard=shards - 1, shards=shards, files=files
+            )
+            wrong = await self._check(job) or ""
+            self._checked.add(program, wrong)
+        if wrong:
+            raise PeerError(f"no node would run this program: {wrong}")
 
     def put(self, data: bytes) -> Root:
         return self._blobs.put(data)
@@ -140,3 +264,20 @@ class ContentStore:
         if len(listing) != 32 * request.shards:
             raise PeerError(f"the input list has {len(listing)} bytes for {request.shards} shards")
         return Root(listing[32 * shard : 32 * shard + 32])
+
+
+class _Verdicts:
+    """Program → what is wrong with it, or "": the last PROGRAMS_REMEMBERED asked for."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[Root, str] = OrderedDict()
+
+    def get(self, program: Root) -> str | None:
+        if program in self._known:
+            self._known.move_to_end(program)
+        return self._known.get(program)
+
+    def add(self, program: Root, wrong: str) -> None:
+        self._known[program] = wrong
+        if len(self._known) > PROGRAMS_REMEMBERED:
+            self._known.popitem(last=False)

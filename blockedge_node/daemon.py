@@ -33,10 +33,10 @@ from blockedge_node.api.server import serve
 from blockedge_node.backend import NodeBackend
 from blockedge_node.chain.adapter import ChainAdapter, ChainConfig
 from blockedge_node.config import Coalition, Config, load, load_coalition
-from blockedge_node.content import ContentStore
+from blockedge_node.content import Caps, ContentStore
 from blockedge_node.core.actions import ChainAction, Note
 from blockedge_node.core.deadlines import too_short
-from blockedge_node.core.events import CallMined
+from blockedge_node.core.events import CallMined, Event, RequestHeard
 from blockedge_node.core.ids import Address, Secret, short
 from blockedge_node.core.job import ENGINE
 from blockedge_node.core.node import MACHINES
@@ -122,18 +122,20 @@ async def run(config: Config, ring: logs.LogRing, make_performer: MakePerformer 
                 signer=signer,
                 standing=chain.standing,
                 blobs=blobs,
-                emit=lambda event: engine.tell(event),
+                emit=lambda event: engine.tell(_with_objection(event, content)),
                 now=chain.now,
                 settings=P2pSettings(
                     announce=config.settings.p2p.announce, fee_bps=params.fee_bps, clients=policy.clients
                 ),
             )
+            caps = Caps(**config.settings.programs.model_dump())
+            content = ContentStore(blobs, p2p, policy.engines, pool.check, caps)
             performer = make_performer(
                 signer=signer,
                 chance=SystemChance(),
                 chain=AccountedChain(chain, journal),
                 network=p2p,
-                content=ContentStore(blobs, p2p, policy.engines, pool.check),
+                content=content,
                 executor=pool,
                 domain=chain.domain,
             )
@@ -155,6 +157,7 @@ async def run(config: Config, ring: logs.LogRing, make_performer: MakePerformer 
                 chain=chain,
                 p2p=p2p,
                 pool=pool,
+                content=content,
                 journal=journal,
                 blobs=blobs,
                 ring=ring,
@@ -251,6 +254,13 @@ async def _serve_api(
         max_upload=config.settings.api.max_upload,
         task_status=task_status,
     )
+
+
+def _with_objection(event: Event, content: ContentStore) -> Event:
+    """A request reaches the core together with what is known here about its program."""
+    if isinstance(event, RequestHeard):
+        return replace(event, objection=content.objection(event.request))
+    return event
 
 
 async def _stop_on_signal(

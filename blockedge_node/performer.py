@@ -221,7 +221,9 @@ class Performer:
 
     async def fetch_input(self, action: FetchInput, tries: Tries) -> Event | None:
         try:
-            await self._persist(tries, lambda: self.content.fetch_task(action.request, action.shard))
+            await self._persist(
+                tries, lambda: self.content.fetch_task(action.request, action.shard, own=True)
+            )
         except PeerError as error:
             tries.fail(error)
             return InputRefused(unit=action.unit, award=action.award, reason=str(error))

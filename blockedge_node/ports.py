@@ -74,8 +74,9 @@ class Content(Protocol):
     async def fetch(self, root: Root, holders: Sequence[Address]) -> None:
         """Have `root` in the store. Raises Transient while nobody serves it."""
 
-    async def fetch_task(self, request: Request, shard: int) -> None:
-        """Have all that running the shard takes. Raises PeerError if it is not runnable here, Transient."""
+    async def fetch_task(self, request: Request, shard: int, *, own: bool = False) -> None:
+        """Have all that running the shard takes. Raises PeerError if it is not runnable here (`own`: or more than
+        this node takes on, while it may still refuse), Transient."""
 
     def job(self, request: Request, shard: int) -> WasmJob | PowJob:
         """The executor's job from the store; after fetch_task."""

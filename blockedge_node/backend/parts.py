@@ -14,6 +14,7 @@ from blockedge_node.api import models
 from blockedge_node.api.backend import NotFound
 from blockedge_node.chain.adapter import ChainAdapter
 from blockedge_node.config import Coalition, Config
+from blockedge_node.content import ContentStore
 from blockedge_node.core.ids import Root, UnitId
 from blockedge_node.core.jobs import JobRun
 from blockedge_node.core.node import Machine, job_key, load_of, requester_key
@@ -46,6 +47,7 @@ class Parts:
     chain: ChainAdapter
     p2p: P2P
     pool: Pool
+    content: ContentStore
     journal: Journal
     blobs: Blobs
     ring: LogRing

@@ -28,6 +28,7 @@ from blockedge_node.wire.manifest import Manifest
 
 CHUNK: Final = 64 * 1024  # bytes read from a stored output at a time
 MERGE_WALL: Final = 300.0  # seconds for merging outputs by program
+EXAMINING: Final = 20.0  # seconds that a client waits until a program is compiled; if busy, workers find out by themselves
 
 
 class WorkPart(Parts):
@@ -65,6 +66,9 @@ class WorkPart(Parts):
             label=spec.label,
         )
         self._check_affordable(job, world)
+        if job.kind == Kind.WASM:
+            with trio.move_on_after(EXAMINING):
+                await self.content.examine(job.program, fuel=job.fuel, shards=job.shards)
         await self.engine.submit(JobSubmitted(job=job))
         return await self.job(job_id), True
 

@@ -12,6 +12,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from blockedge_node.config.amounts import parse_hex, parse_wei
 from blockedge_node.core.ids import ZERO_ADDRESS, Address, Hash
+from blockedge_node.core.job import (
+    MAX_FILES,
+    MAX_FUEL,
+    MAX_FUNCTIONS,
+    MAX_MEMORY,
+    MAX_STDIN,
+    MAX_STDOUT,
+    MAX_WASM,
+    MIB,
+)
 
 WeiAmount = Annotated[int, BeforeValidator(parse_wei)]
 HexAddress = Annotated[bytes, BeforeValidator(lambda value: parse_hex(value, 20))]
@@ -75,6 +85,18 @@ class ExecutorSection(Section):
     seccomp: Layer = "auto"
 
 
+class ProgramsSection(Section):
+    """content.Caps: what a node bids for, up to what the engine can run (docs/execution.md §3)."""
+
+    wasm: int = Field(default=4 * MIB, ge=1, le=MAX_WASM)
+    functions: int = Field(default=20_000, ge=1, le=MAX_FUNCTIONS)
+    memory: int = Field(default=256 * MIB, ge=1, le=MAX_MEMORY)
+    stdin: int = Field(default=64 * MIB, ge=0, le=MAX_STDIN)
+    files: int = Field(default=64 * MIB, ge=0, le=MAX_FILES)
+    stdout: int = Field(default=16 * MIB, ge=0, le=MAX_STDOUT)
+    fuel: int = Field(default=10**10, ge=1, le=MAX_FUEL)
+
+
 class PolicySection(Section):
     """core.world.Policy, less what other sections say (roles, slots, speed) and what the executor knows."""
 
@@ -128,6 +150,7 @@ class Settings(Section):
     chain: ChainSection = ChainSection()
     coalition: CoalitionSection = CoalitionSection()
     executor: ExecutorSection = ExecutorSection()
+    programs: ProgramsSection = ProgramsSection()
     policy: PolicySection = PolicySection()
     watchtower: WatchtowerSection = WatchtowerSection()
     keys: KeysSection = KeysSection()

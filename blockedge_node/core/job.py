@@ -39,6 +39,7 @@ MAX_FILES = 256 * MIB  # all files of a task together
 MAX_STDOUT = 64 * MIB
 MAX_STDERR = 64 * KIB
 MAX_WASM = 32 * MIB
+MAX_FUNCTIONS = 60_000  # of a module
 MAX_ARGS = 64 * KIB  # argv and environment together, with their terminating zeros
 
 

@@ -24,7 +24,8 @@ MAX_CODE_REPLY: Final = MAX_NATIVE + MIB
 class Order:
     """`do` is run, compile (a WasmJob's module, without running it) or refute (a PowJob's `output`).
     `wall` in seconds bounds the child's CPU time, `memory` in bytes what it may hold (0: no bound); `native` is what
-    compiling the same module gave, or empty."""
+    compiling the same module gave, or empty; `functions`, when compiling, how many it may have (0: the engine's
+    limit)."""
 
     do: str
     job: Job
@@ -32,6 +33,7 @@ class Order:
     output: bytes = b""
     native: bytes = b""
     memory: int = 0
+    functions: int = 0
 
     @property
     def max_reply(self) -> int:
@@ -73,6 +75,7 @@ def encode_order(order: Order) -> bytes:
             "output": order.output,
             "native": order.native,
             "memory": order.memory,
+            "functions": order.functions,
         }
     )
 
@@ -91,6 +94,7 @@ def decode_order(payload: bytes) -> Order:
         output=raw["output"],
         native=raw["native"],
         memory=raw["memory"],
+        functions=raw["functions"],
     )
 
 

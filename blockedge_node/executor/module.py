@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from blockedge_node.core.job import MAX_FUNCTIONS
+
 MAGIC: Final = b"\0asm\x01\0\0\0"
 PAGE: Final = 64 << 10
 
-MAX_FUNCTIONS: Final = 60_000
 MAX_BODY: Final = 256 << 10  # bytes of one function; bounds a native frame, and the compiler's worst case
 MAX_TABLES: Final = 4
 MAX_TABLE_ELEMENTS: Final = 100_000
@@ -128,8 +129,9 @@ def sections(wasm: bytes) -> Iterator[tuple[int, Reader]]:
         yield kind, reader.take(reader.u32())
 
 
-def read_shape(wasm: bytes, *, memory_limit: int) -> Shape:
-    """What `wasm` declares, with the caps of this engine applied; `memory_limit` in bytes, from the manifest.
+def read_shape(wasm: bytes, *, memory_limit: int, max_functions: int = MAX_FUNCTIONS) -> Shape:
+    """What `wasm` declares, with the caps of this engine applied; `memory_limit` in bytes, from the manifest;
+    `max_functions` lower where it is a node's own wish.
 
     Raises InvalidModule. The text format is refused too: the binding would compile it silently.
     """
@@ -143,7 +145,7 @@ def read_shape(wasm: bytes, *, memory_limit: int) -> Shape:
         if kind == IMPORT:
             _cap("imports", section.u32(), MAX_IMPORTS)
         elif kind == FUNCTION:
-            functions = _cap("functions", section.u32(), MAX_FUNCTIONS)
+            functions = _cap("functions", section.u32(), max_functions)
         elif kind == TABLE:
             tables = _tables(section)
         elif kind == MEMORY:

@@ -100,15 +100,20 @@ class Pool:
             raise ExecutorFault("frame", "the child replied to another order")
         return reply
 
-    async def check(self, job: WasmJob, *, wall: float = CHECK_WALL) -> str | None:
+    async def check(
+        self, job: WasmJob, *, functions: int | None = None, wall: float = CHECK_WALL
+    ) -> str | None:
         """Before bidding: why the job's module would end as INVALID or not fit here, or None. Compiles it (for
-        the cache too), runs nothing. A module that the compiler cannot manage within its limits is refused, since
-        every attempt would end alike."""
+        the cache too), runs nothing.
+
+        `functions` is how many the node's operator allows. A module that the compiler cannot manage within its
+        limits is refused, since every attempt would end alike.
+        """
         self._refuse_impossible(job)
         if why := self.admission.too_large(admission.need(job, do="run")):
             return why
         try:
-            reply = await self._order(Order(do="compile", job=job, wall=wall))
+            reply = await self._order(Order(do="compile", job=job, wall=wall, functions=functions or 0))
         except ExecutorFault as fault:
             if fault.reason not in ("cpu", "aborted"):
                 raise

@@ -76,7 +76,7 @@ def _obey(engine: wasmtime.Engine, order: Order) -> Reply:
         case "run", job if not isinstance(job, PowJob):
             return runtime.run(engine, job, order.native)
         case "compile", job if not isinstance(job, PowJob):
-            code = runtime.native_code(engine, job)
+            code = runtime.native_code(engine, job, functions=order.functions)
             return None if len(code) > MAX_NATIVE else code
     raise runtime.Fault("order", f"cannot {order.do} this job")
 

@@ -138,9 +138,12 @@ def load(engine: wasmtime.Engine, native: bytes, wasm: bytes, *, memory_limit: i
         raise Fault("compile", f"cached code does not load: {_one_line(error)}") from error
 
 
-def native_code(engine: wasmtime.Engine, job: WasmJob) -> bytes | str:
-    """The job's module as machine code for `load`, or why it is INVALID; runs nothing. Raises Fault."""
+def native_code(engine: wasmtime.Engine, job: WasmJob, *, functions: int = 0) -> bytes | str:
+    """The job's module as machine code for `load`, or why it is INVALID or has more than `functions` functions (0:
+    the engine's limit); runs nothing. Raises Fault."""
     try:
+        if functions:
+            read_shape(job.wasm, memory_limit=job.memory, max_functions=functions)
         module = prepare(engine, job.wasm, memory_limit=job.memory)
         wasi.System(job, _Guest())
     except InvalidModule as why:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import wasmtime
 
-from blockedge_node.content import ContentStore
+from blockedge_node.content import Caps, ContentStore
 from blockedge_node.core import merkle
 from blockedge_node.core.ids import Address, Root
 from blockedge_node.core.job import ENGINE, PowJob, WasmJob
@@ -45,7 +48,7 @@ class Elsewhere:
         self.mine.put(self.held[root])
 
 
-async def runs(job: WasmJob) -> str | None:
+async def runs(job: WasmJob, *, functions: int | None = None) -> str | None:
     return None
 
 
@@ -59,9 +62,9 @@ def content(elsewhere: Elsewhere) -> ContentStore:
     return ContentStore(elsewhere.mine, elsewhere, {ENGINE}, runs)
 
 
-def wasm_request(elsewhere: Elsewhere, inputs: Sequence[bytes], **changes: object) -> Request:
+def wasm_request(elsewhere: Elsewhere, inputs: Sequence[bytes], **changes: Any) -> Request:
     manifest = Manifest(wasm=elsewhere.put(EMPTY_WASM), argv=("it",), fuel=1000)
-    manifest = replace(manifest, **changes)  # type: ignore[arg-type]
+    manifest = replace(manifest, **changes)
     roots = [elsewhere.put(data) for data in inputs]
     return request(
         kind=Kind.WASM,
@@ -139,3 +142,129 @@ async def test_missing_blob_is_no_verdict(elsewhere: Elsewhere, content: Content
     del elsewhere.held[merkle.root(b"x")]
     with pytest.raises(Transient):
         await content.fetch_task(asked, 0)
+
+
+# -- what this node takes on
+
+
+@pytest.fixture
+def modest(elsewhere: Elsewhere) -> ContentStore:
+    """A node whose operator allows little."""
+    caps = Caps(wasm=1 << 16, functions=2, memory=1 << 20, stdin=100, files=100, stdout=1000, fuel=5000)
+    return ContentStore(elsewhere.mine, elsewhere, {ENGINE}, Pool(slots=1).check, caps)
+
+
+def program(functions: int = 1) -> bytes:
+    """A command that does nothing, in so many functions."""
+    return bytes(
+        wasmtime.wat2wasm(
+            f'(module (memory (export "memory") 1) (func (export "_start")) {"(func)" * (functions - 1)})'
+        )
+    )
+
+
+SMALL = {"memory": 1 << 20, "stdout_max": 1000}
+
+
+def modest_request(
+    elsewhere: Elsewhere, *, wasm: bytes = b"", stdin: bytes = b"x", **changes: Any
+) -> Request:
+    return wasm_request(elsewhere, [stdin], **{"wasm": elsewhere.put(wasm or program()), **SMALL, **changes})
+
+
+async def test_a_program_within_the_caps_is_taken_on(elsewhere: Elsewhere, modest: ContentStore) -> None:
+    asked = modest_request(elsewhere)
+    assert modest.objection(asked) == ""  # nothing is known: bid, and find out with the award
+    await modest.fetch_task(asked, 0, own=True)
+    assert modest.objection(asked) == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"memory": 2 << 20}, r"programs\.memory is 1048576"),
+        ({"stdout_max": 1001}, r"programs\.stdout is 1000"),
+        ({"wasm": program(3)}, "3 functions; the limit is 2"),
+        ({"wasm": b"\0asm" + bytes(1 << 16)}, "too large"),
+        ({"wasm": b"not a module"}, "not a WebAssembly module"),
+        ({"files": [101]}, "too large"),
+        ({"files": [60, 50]}, r"110 .* programs\.files is 100"),
+    ],
+)
+async def test_a_program_over_a_cap_is_refused_at_its_award_and_gets_no_bid_from_then_on(
+    elsewhere: Elsewhere, modest: ContentStore, change: dict[str, Any], words: str
+) -> None:
+    if "files" in change:
+        change = {"files": {f"f{size}": elsewhere.put(bytes(size)) for size in change["files"]}}
+    asked = modest_request(elsewhere, **change)
+    assert modest.objection(asked) == ""
+    with pytest.raises(PeerError, match=words):
+        await modest.fetch_task(asked, 0, own=True)
+    assert re.search(words, modest.objection(asked))
+    elsewhere.asked.clear()
+    with pytest.raises(PeerError, match=words):
+        await modest.fetch_task(asked, 0, own=True)
+    assert elsewhere.asked == []  # nothing is fetched for it again
+    assert modest.objection(modest_request(elsewhere)) == ""
+
+
+async def test_an_input_over_its_cap_says_nothing_about_the_program(
+    elsewhere: Elsewhere, modest: ContentStore
+) -> None:
+    with pytest.raises(PeerError, match="too large"):
+        await modest.fetch_task(modest_request(elsewhere, stdin=bytes(101)), 0, own=True)
+    elsewhere.mine.put(bytes(102))
+    with pytest.raises(PeerError, match=r"programs\.stdin"):
+        await modest.fetch_task(modest_request(elsewhere, stdin=bytes(102)), 0, own=True)
+    await modest.fetch_task(modest_request(elsewhere), 0, own=True)
+
+
+async def test_what_is_here_already_is_known_before_a_bid(elsewhere: Elsewhere, modest: ContentStore) -> None:
+    """From an earlier task, or because this node verified somebody else's unit."""
+    greedy = modest_request(elsewhere, memory=2 << 20)
+    elsewhere.mine.put(elsewhere.held[greedy.program])
+    assert "programs.memory" in modest.objection(greedy)
+    large = modest_request(elsewhere, wasm=b"\0asm" + bytes(1 << 16))
+    elsewhere.mine.put(elsewhere.held[large.program])
+    elsewhere.mine.put(b"\0asm" + bytes(1 << 16))
+    assert "programs.wasm" in modest.objection(large)
+    alien = modest_request(elsewhere, engine="other/1")
+    elsewhere.mine.put(elsewhere.held[alien.program])
+    assert "engine other/1" in modest.objection(alien)
+    assert "programs.fuel" in modest.objection(replace(modest_request(elsewhere), fuel=5001))
+
+
+async def test_the_work_of_others_is_checked_up_to_the_engines_own_limits(
+    elsewhere: Elsewhere, modest: ContentStore
+) -> None:
+    asked = modest_request(elsewhere, wasm=program(3), stdin=bytes(101), memory=2 << 20)
+    await modest.fetch_task(asked, 0)
+    assert modest.job(asked, 0).memory == 2 << 20  # type: ignore[union-attr]
+    with pytest.raises(PeerError):
+        await modest.fetch_task(asked, 0, own=True)
+    await modest.fetch_task(asked, 0)
+
+
+# -- a job of our own
+
+
+async def test_a_program_that_nobody_can_run_is_refused_before_its_request_is_published(
+    elsewhere: Elsewhere, modest: ContentStore
+) -> None:
+    async def examine(fuel: int = 1000, shards: int = 1, **changes: Any) -> None:
+        asked = modest_request(elsewhere, **changes)
+        for data in elsewhere.held.values():
+            elsewhere.mine.put(data)
+        await modest.examine(asked.program, fuel=fuel, shards=shards)
+
+    await examine()
+    await examine(wasm=program(3), memory=2 << 20)  # more than we take on ourselves; others may
+    for _ in range(2):
+        with pytest.raises(PeerError, match="no node would run this program: not a WebAssembly module"):
+            await examine(wasm=b"junk")
+    with pytest.raises(PeerError, match="grants 1000 fuel a unit, the job 2000"):
+        await examine(fuel=2000)
+    with pytest.raises(PeerError, match="its engine is other/1"):
+        await examine(engine="other/1")
+    with pytest.raises(PeerError, match="still holds the parameter"):
+        await examine(argv=("it", "{param:width}"))

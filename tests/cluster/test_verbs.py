@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from blockedge_node.devnet import anvil, photos
@@ -144,6 +145,28 @@ def test_a_program_that_is_not_wasm(cli: Cli, tmp_path: Path, pictures: list[str
     script = tmp_path / "run.wasm"
     script.write_text("#!/bin/sh\n")
     assert "not a WebAssembly" in cli.fails(2, "task", "submit", str(script), "--input", pictures[0])
+
+
+def test_a_program_that_nobody_can_run_is_refused_by_the_daemon_too(cli: Cli) -> None:
+    """Whoever speaks to the API has no CLI that looks at the module first."""
+    transport = httpx.HTTPTransport(uds=cli.socket)
+    with httpx.Client(transport=transport, base_url="http://blockedge/api/v1", timeout=60) as api:
+        wasm = api.post("/blobs", content=b"no module").json()["root"]
+        program = api.post("/programs", json={"wasm": wasm, "fuel": 1_000_000}).json()["program"]
+        spec = {
+            "kind": "wasm",
+            "program": program,
+            "inputs": [wasm],
+            "shards": 1,
+            "fuel": 1_000_000,
+            "max_price": str(10**15),
+            "max_delay": 60,
+        }
+        answer = api.post("/jobs", json=spec)
+        assert (answer.status_code, answer.json()["code"]) == (422, "bad-data")
+        assert "not a WebAssembly module" in answer.json()["detail"]
+        answer = api.post("/jobs", json=spec | {"fuel": 2_000_000})
+        assert "grants 1000000 fuel" in answer.json()["detail"]
 
 
 def test_more_than_the_balance(cli: Cli, pictures: list[str]) -> None:

@@ -106,7 +106,7 @@ class Ports:
     async def fetch(self, root: Root, holders: Sequence[Address]) -> None:
         await self._take("fetch", root, holders)
 
-    async def fetch_task(self, request: Request, shard: int) -> None:
+    async def fetch_task(self, request: Request, shard: int, *, own: bool = False) -> None:
         await self._take("fetch_task", request, shard)
 
     def job(self, request: Request, shard: int) -> WasmJob | PowJob:
