@@ -12,9 +12,9 @@
 | expired          | now > bid.expiry                           | no                 |
 
 A request that is heard again still lacks bids: what room there is by then goes to its other shards. The machine
-is over when no bid is live. Nothing is signed here: a bid's bytes follow from its fields, and the
-same bid is published again after a restart. A bid is good for one Award, ever: two would be two salts that
-may meet in one slot, and a requester that equivocates.
+is over when no bid is live and none can be added. Nothing is signed here: a bid's bytes follow from its fields,
+and the same bid is published again after a restart. A bid is good for one Award, ever: two would be two salts
+that may meet in one slot, and a requester that equivocates.
 """
 
 from __future__ import annotations
@@ -173,7 +173,10 @@ def due(state: Bidder, world: World) -> tuple[Action, ...]:
 
 
 def finished(state: Bidder, world: World) -> bool:
-    return not state.refusing and not any(mine.is_live(world.now) for mine in state.bids)
+    """Not while its request may ask again for shards that I have not bid for: a fresh bidder would know nothing
+    of the bids that were lost, and make the same ones for ever."""
+    waits = len(state.bids) < state.request.shards and world.now <= state.request.expiry
+    return not waits and not state.refusing and not any(mine.is_live(world.now) for mine in state.bids)
 
 
 def exposure(state: Bidder, world: World) -> tuple[int, int]:

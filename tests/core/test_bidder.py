@@ -244,5 +244,8 @@ def test_a_request_heard_again_gets_bids_for_further_shards_where_there_is_room_
 
     bidder, _ = bidders.step(bidder, request_heard(asked), replace(small, units=1))
     assert len({mine.bid.shard for mine in bidder.bids}) == 3
+    lost = replace(bidder, bids=tuple(replace(mine, lost=True) for mine in bidder.bids))
+    assert not bidders.finished(lost, small), "it remembers what it need not bid for again"
+    assert bidders.finished(lost, world(BOB, asked.expiry + 1))
     asks_too_much = replace(request_heard(asked), objection="its program needs 512 MiB")
     assert bidders.step(bidder, asks_too_much, small)[0].bids == bidder.bids
