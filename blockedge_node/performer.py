@@ -10,8 +10,8 @@ behind an action on disk before it gets here. Faults, by who has to act (errors.
     PeerError, Rejected    an answer: InputRefused, AwardFailed, CheckFailed, or another try elsewhere
     anything else          our bug: it propagates and ends the process
 
-Secrets are drawn here, and nowhere else: in Solve and Check, once a run, and they count from the moment at which
-the event that carries them is in the journal. Before that nobody has seen anything that depends on them.
+Secrets are drawn here, and nowhere else: in AwaitBids, Solve and Check, once a run, and they count from the moment
+at which the event that carries them is in the journal. Before that nobody has seen anything that depends on them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import TypeVar
 
 import trio
 
+from blockedge_node.core import merkle
 from blockedge_node.core.actions import (
     Action,
     AnswerWatch,
@@ -35,12 +36,14 @@ from blockedge_node.core.actions import (
     HandWatch,
     PublishBids,
     PublishRequest,
+    PublishSecret,
     RefuseAward,
     RevealReport,
     SendAck,
     SendAward,
     SendReceipt,
     Solve,
+    Supply,
 )
 from blockedge_node.core.events import (
     AckHeard,
@@ -63,7 +66,7 @@ from blockedge_node.core.events import (
     WorkSolved,
 )
 from blockedge_node.core.hashing import Domain
-from blockedge_node.core.ids import ZERO_HASH, Root
+from blockedge_node.core.ids import NO_SECRET, ZERO_HASH, Root
 from blockedge_node.core.job import Outcome, PowJob, WasmJob
 from blockedge_node.core.task import Result
 from blockedge_node.errors import PeerError, Rejected, Transient
@@ -118,8 +121,7 @@ class Performer:
             case PublishRequest():
                 return await self.publish_request(action, tries)
             case AwaitBids():
-                await trio.sleep(action.seconds)
-                return BidWindowClosed(task=action.task, shard=action.shard, round=action.round)
+                return await self.await_bids(action)
             case PublishBids():
                 return await self.publish_bids(action, tries)
             case SendAward():
@@ -138,6 +140,8 @@ class Performer:
                 return await self.fetch_output(action, tries)
             case SendReceipt():
                 return await self.send_receipt(action, tries)
+            case PublishSecret():
+                return await self.publish_secret(action, tries)
             case HandWatch():
                 return await self.hand_watch(action, tries)
             case AnswerWatch():
@@ -146,6 +150,8 @@ class Performer:
                 return await self.check(action, tries)
             case RevealReport():
                 return await self.reveal_report(action, tries)
+            case Supply():
+                return await self.supply(action, tries)
             case _:
                 return await self.call_chain(action, tries)
 
@@ -155,6 +161,23 @@ class Performer:
         sig = self.signer.sign(action.request)
         await self._persist(tries, lambda: self.network.publish_request(action.request, sig))
         return RequestPublished(task=action.request.task(self.domain), at=self.chance.monotonic())
+
+    async def await_bids(self, action: AwaitBids) -> Event | None:
+        """Then the secrets of the award to come: nothing depends on them before they are in the journal."""
+        await trio.sleep(action.seconds)
+        return BidWindowClosed(
+            task=action.task,
+            shard=action.shard,
+            round=action.round,
+            draw_secret=self.chance.secret() if action.secrets else NO_SECRET,
+            guard_secret=self.chance.secret() if action.secrets else NO_SECRET,
+        )
+
+    async def publish_secret(self, action: PublishSecret, tries: Tries) -> Event | None:
+        await self._persist(
+            tries, lambda: self.network.publish_secret(action.unit, action.secret, action.guard_r)
+        )
+        return None
 
     async def publish_bids(self, action: PublishBids, tries: Tries) -> Event | None:
         sigs = [self.signer.sign(bid) for bid in action.bids]
@@ -312,6 +335,17 @@ class Performer:
         job = self.content.job(action.request, shard)
         data = job.data if isinstance(job, PowJob) else b""
         return await self.call_chain(replace(action, data=data), tries)
+
+    async def supply(self, action: Supply, tries: Tries) -> Event | None:
+        """The chunk that was asked for, or the last one if there are fewer, with its path to the root."""
+        root = action.revealed.output_root
+        await self._persist(tries, lambda: self.content.fetch(root, ()), also=(PeerError,))
+        output = self.content.get(root) or b""
+        row = merkle.leaves(output)
+        index = min(action.chunk, len(row) - 1)
+        data = output[merkle.CHUNK * index : merkle.CHUNK * (index + 1)]
+        shown = replace(action, count=len(row), data=data, path=merkle.path(row, index))
+        return await self.call_chain(shown, tries)
 
     async def call_chain(self, action: ChainAction, tries: Tries) -> Event | None:
         return await self._persist(tries, lambda: self.chain.send(action))

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from blockedge_node.core.actions import ChainAction, Note
 from blockedge_node.core.events import CallMined, SignedAward
-from blockedge_node.core.ids import Address, Digest, Root, Secret, Signature, UnitId
+from blockedge_node.core.ids import Address, Digest, Hash, Root, Secret, Signature, UnitId
 from blockedge_node.core.job import Outcome, PowJob, WasmJob
 from blockedge_node.core.structs import Struct
 from blockedge_node.core.task import Ack, Bid, Receipt, Request, Result
@@ -48,6 +48,8 @@ class Network(Protocol):
     async def publish_request(self, request: Request, sig: Signature) -> None: ...
 
     async def publish_bids(self, bids: Sequence[Bid], sigs: Sequence[Signature]) -> None: ...
+
+    async def publish_secret(self, unit: UnitId, secret: Secret, guard_r: Hash) -> None: ...
 
     async def send_award(self, signed: SignedAward) -> tuple[Ack, Signature]:
         """Award → Ack on one stream. Raises Rejected(reason) if the worker refuses, Transient if unreachable."""

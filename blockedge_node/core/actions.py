@@ -423,6 +423,7 @@ NetworkAction = (
     | DeliverResult
     | FetchOutput
     | SendReceipt
+    | PublishSecret
     | HandWatch
     | AnswerWatch
 )

@@ -7,9 +7,8 @@ windows neither overlap nor leave a gap. So each figure here is read twice, `t <
 
 from __future__ import annotations
 
-from blockedge_node.core.court import CaseView, DemandView
+from blockedge_node.core.court import DemandView
 from blockedge_node.core.params import Params
-from blockedge_node.core.sortition import ROUNDS
 from blockedge_node.core.unit import SECRET_SHOWN as SECRET_SHOWN
 from blockedge_node.core.unit import Phase, Terms, UnitView
 
@@ -106,22 +105,6 @@ def timeout_after(view: UnitView, params: Params) -> int | None:
             return defend_by(view, params)
         case _:
             return None
-
-
-def votes_by(case: CaseView, params: Params) -> int:
-    """Last time for `commitVote` in the newest round; then votes are revealed."""
-    return case.rounds[-1].since + params.jcommit + case.case.vwin
-
-
-def votes_shown_by(case: CaseView, params: Params) -> int:
-    """Last time for `revealVote` in the newest round; then it may be appealed."""
-    return votes_by(case, params) + params.jreveal
-
-
-def closes_after(case: CaseView, params: Params) -> int:
-    """Last time for `appeal`, which the last round has not; then `closeRound`."""
-    last = case.rounds[-1].round == len(ROUNDS) - 1
-    return votes_shown_by(case, params) + (0 if last else params.appeal)
 
 
 def too_short(params: Params, block_interval: float, conf: int) -> tuple[str, ...]:

@@ -55,6 +55,37 @@ def root_of_leaves(row: Sequence[Hash]) -> Root:
     return Root(level[0])
 
 
+def path(row: Sequence[Hash], index: int) -> tuple[Hash, ...]:
+    """What proves leaf `index` of the tree over `row`: its sibling on every level that has one, lowest first."""
+    found: list[Hash] = []
+    level = list(row)
+    while len(level) > 1:
+        if index ^ 1 < len(level):
+            found.append(level[index ^ 1])
+        odd = level[-1:] if len(level) % 2 else []
+        level = [node(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)] + odd
+        index //= 2
+    return tuple(found)
+
+
+def root_of_path(chunk: bytes, index: int, count: int, path: Sequence[Hash]) -> Root | None:
+    """The root of a tree of `count` leaves that has `chunk` at `index`, by its `path`; None if that cannot be.
+
+    As `supply` of contracts/src reads it (§10): a level's odd last node has no sibling and moves up unchanged.
+    """
+    found, left = leaf(chunk), list(path)
+    if not 0 <= index < count:
+        return None
+    while count > 1:
+        if index ^ 1 < count:
+            if not left:
+                return None
+            sibling = left.pop(0)
+            found = node(sibling, found) if index % 2 else node(found, sibling)
+        index, count = index // 2, (count + 1) // 2
+    return None if left else Root(found)
+
+
 def root(data: bytes) -> Root:
     """The content address of `data`."""
     return root_of_leaves(leaves(data))

@@ -34,7 +34,7 @@ from blockedge_node.core.events import (
     SignedAward,
 )
 from blockedge_node.core.facts import note, volatile
-from blockedge_node.core.ids import Address, Hash, TaskId, UnitId
+from blockedge_node.core.ids import ZERO_HASH, Address, Hash, TaskId, UnitId
 from blockedge_node.core.policy import Offer, award_until, best_offer, free_for, why_not_offered
 from blockedge_node.core.selection import rank_key, score
 from blockedge_node.core.shard import UNSIGNED, Placed, Shard, ShardOutcome
@@ -102,7 +102,10 @@ def due(state: Requester, world: World) -> tuple[Action, ...]:
     asking = publish if lacks_bids and not closed else ()
     if not state.published:
         return asking
-    dues = (action for shard in state.shards for action in shards.due(shard, state.task, closed, world))
+    checked = state.request.spot_bps != 0
+    dues = (
+        action for shard in state.shards for action in shards.due(shard, state.task, closed, checked, world)
+    )
     return (*asking, *dues)
 
 
@@ -172,7 +175,8 @@ def _place(state: Requester, promised: int, world: World, notes: list[Note]) -> 
         taken = _taken(state)
         best = best_offer(state.request, offers, taken, budget, world)
         if best:
-            placed = _award(state.request, best, world)
+            drawn_by = shard.secrets[-1].commit if shard.secrets else ZERO_HASH
+            placed = _award(state.request, best, drawn_by, world)
             parts = score(state.request, best.bid)
             story = note(
                 shard.unit,
@@ -199,11 +203,12 @@ def _place(state: Requester, promised: int, world: World, notes: list[Note]) -> 
     return state
 
 
-def _award(request: Request, offer: Offer, world: World) -> Placed:
+def _award(request: Request, offer: Offer, draw_commit: Hash, world: World) -> Placed:
     award = Award(
         task=offer.bid.task,
         shard=offer.bid.shard,
         bid=offer.digest,
+        draw_commit=draw_commit,
         not_before=world.now,
         register_by=award_until(request, offer.bid, world.now, world.params),
     )

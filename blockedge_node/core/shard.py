@@ -11,12 +11,17 @@ What is due, by its facts and its unit's view (docs/protocol.md §3.3, §4):
 | ASSIGNED  |                                   | TimeOut                          | resultBy …               |
 | COMMITTED |                                   | TimeOut                          | revealBy …               |
 | REVEALED  |                                   | Settle, if the worker does not   | its windows + GRACE …    |
+| any later | the Award has a drawCommit        | what spotcheck.py says            |                          |
 | any       | a result is known, not its output | FetchOutput                      | … PATIENCE after its end |
 | any       | output here, a stream waits       | SendReceipt                      |                          |
 
 A shard never has two awards whose [notBefore, registerBy] overlap, whatever the first worker says: that would
 be equivocation, and both could be registered. The result that counts is the one at stake: what the worker
 delivered, once its unit is COMMITTED; what it revealed, once that is known and should the two differ.
+
+Where a jury stands behind the kind, every round of awards brings two fresh secrets with the end of its bid window:
+an award that died leaves the next one a window of no length, and secrets of its own (§2.2). All are kept, because
+what a reorg brings back may be an earlier award.
 """
 
 from __future__ import annotations
@@ -24,7 +29,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from blockedge_node.core import merkle
+from blockedge_node.core import merkle, spotcheck
 from blockedge_node.core.actions import (
     Action,
     AwaitBids,
@@ -37,7 +42,8 @@ from blockedge_node.core.actions import (
     Settle,
     TimeOut,
 )
-from blockedge_node.core.deadlines import settle_after, timeout_after
+from blockedge_node.core.commitment import DrawSecrets
+from blockedge_node.core.deadlines import settles, timeout_after
 from blockedge_node.core.events import (
     AckHeard,
     AwardFailed,
@@ -50,7 +56,7 @@ from blockedge_node.core.events import (
     SignedAward,
 )
 from blockedge_node.core.facts import note, volatile
-from blockedge_node.core.ids import ZERO_HASH, Address, Digest, Root, Signature, TaskId, UnitId
+from blockedge_node.core.ids import NO_SECRET, ZERO_HASH, Address, Digest, Root, Signature, TaskId, UnitId
 from blockedge_node.core.policy import Offer
 from blockedge_node.core.task import Ack, Bid, Receipt, Result
 from blockedge_node.core.terms import LONG_TASK
@@ -88,6 +94,7 @@ class Shard:
     offers: tuple[Offer, ...] = ()  # best first
     round: int = 0  # awards that died
     chosen: bool = False  # the bid window is over: whoever is best now gets the award
+    secrets: tuple[DrawSecrets, ...] = ()  # one pair an award, the last is that of this round
     placed: Placed | None = None
     spent: tuple[Address, ...] = ()  # workers whose award died
     delivered: Result | None = None
@@ -164,7 +171,11 @@ def hear(shard: Shard, event: Event, task: TaskId, notes: list[Note]) -> Shard:
     placed = shard.placed
     match event:
         case BidWindowClosed(shard=shard.index, round=shard.round) if event.task == task:
-            return replace(shard, chosen=True)
+            if shard.chosen:
+                return shard  # one pair a round: another may be in an Award already
+            fresh = DrawSecrets(secret=event.draw_secret, guard_secret=event.guard_secret)
+            kept = shard.secrets if event.draw_secret == NO_SECRET else (*shard.secrets, fresh)
+            return replace(shard, chosen=True, secrets=kept)
         case AckHeard() if placed and event.award == placed.digest and not placed.ack:
             ack, award = event.ack, placed.signed.award
             if ack.award != placed.digest or not award.not_before <= ack.start_at <= award.register_by:
@@ -241,6 +252,7 @@ def lapse(shard: Shard, closed: str, world: World, notes: list[Note]) -> Shard:
             placed=None,
             spent=(*shard.spent, worker),
             round=shard.round + 1,
+            chosen=not shard.secrets,  # the next award takes fresh ones
             waits=False,
             delivered=None,
             result=None,
@@ -255,8 +267,9 @@ def lapse(shard: Shard, closed: str, world: World, notes: list[Note]) -> Shard:
 # ── what is due for it ───────────────────────────────────────────────────────────────────────────────────
 
 
-def due(shard: Shard, task: TaskId, closed: str, world: World) -> tuple[Action, ...]:
-    actions = (*_talk(shard, task, closed, world), *_calls(shard, world))
+def due(shard: Shard, task: TaskId, closed: str, checked: bool, world: World) -> tuple[Action, ...]:
+    """`closed` as in `lapse`; `checked`: its kind is spot-checked, so an Award takes secrets."""
+    actions = (*_talk(shard, task, closed, checked, world), *_calls(shard, world))
     if not shard.result or not shard.worker or shard.end:
         return actions
     if not shard.has_output:
@@ -270,7 +283,7 @@ def due(shard: Shard, task: TaskId, closed: str, world: World) -> tuple[Action, 
     return actions
 
 
-def _talk(shard: Shard, task: TaskId, closed: str, world: World) -> tuple[Action, ...]:
+def _talk(shard: Shard, task: TaskId, closed: str, checked: bool, world: World) -> tuple[Action, ...]:
     """Asking for bids, and telling the winner."""
     if shard.now_in is not Phase.NONE or shard.end:
         return ()
@@ -278,8 +291,8 @@ def _talk(shard: Shard, task: TaskId, closed: str, world: World) -> tuple[Action
     if placed is None:
         if shard.chosen or closed:
             return ()
-        seconds = world.policy.bid_window
-        return (AwaitBids(task=task, shard=shard.index, round=shard.round, seconds=seconds),)
+        seconds = 0.0 if shard.round else world.policy.bid_window
+        return (AwaitBids(task=task, shard=shard.index, round=shard.round, seconds=seconds, secrets=checked),)
     if placed.ack or placed.failed or world.now > placed.register_by:
         return ()
     return (SendAward(signed=placed.signed, digest=placed.digest, timeout=world.policy.ack_timeout),)
@@ -299,6 +312,9 @@ def _calls(shard: Shard, world: World) -> tuple[Action, ...]:
     last = timeout_after(view, world.params)
     if last is not None and now > last:
         return (TimeOut(unit=shard.unit, target=view.on_chain),)
-    if view.phase is Phase.REVEALED and now > settle_after(view, world.params) + world.params.grace:
+    if view.terms.draw_commit != ZERO_HASH:
+        secrets = next((s for s in shard.secrets if s.commit == view.terms.draw_commit), None)
+        return spotcheck.due(view, secrets, not shard.has_output and not shard.end, world)
+    if settles(view, world.params, now - world.params.grace):
         return (Settle(unit=shard.unit, target=view.on_chain),)
     return ()

@@ -146,6 +146,7 @@ class UnitView:
     committed_at: int = 0  # the time of entering COMMITTED: a draw's snapshot
     draw: DrawView | None = None  # marked drawn, and by which secret
     checker_ticket: int | None = None  # the drawn ticket, once its owner has committed a check
+    check_fined: bool = False  # or been fined for none
     challenge_by: int = 0  # the jury's snapshot, from `Disputed`
     jury_secret: Secret | None = None  # s_R, once shown
     defended: Secret | None = None  # s_W, once the worker has defended

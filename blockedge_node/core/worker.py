@@ -1,7 +1,7 @@
 """A worker: one Award that I accepted, from its input to its price. One Award, one salt.
 
-    FetchInput ─▶ SendAck ─▶ Solve ─▶ DeliverResult ─────────────────────▶ ReceiptHeard
-                                 └──▶ AwardCommit ─▶ Reveal ─▶ Settle ──▶ "unit.paid"
+    FetchInput ─▶ SendAck ─▶ Solve ─▶ DeliverResult ─────────────────────────────────────▶ ReceiptHeard
+                                 └──▶ AwardCommit ─▶ proving.py: Reveal ─▶ Settle ──────▶ "unit.paid"
          (registers_first: RegisterAward ─▶ Solve ─▶ CommitResult ─▶ …)
 
 What is due, by the facts and the unit's view (docs/protocol.md §3.3, §4):
@@ -15,9 +15,7 @@ What is due, by the facts and the unit's view (docs/protocol.md §3.3, §4):
 | NONE      | solved                    | AwardCommit                          | registerBy        |
 | ASSIGNED  | no input, or not solved   | FetchInput, Solve                    | resultBy          |
 | ASSIGNED  | solved                    | CommitResult                         | resultBy          |
-| COMMITTED | the commitment is mine    | Reveal, at once as spotBps is 0      | revealBy          |
-| REVEALED  |                           | Settle                               | after its windows |
-| terminal  | a report still has a bond | CloseReports: half a false X is mine | –                 |
+| COMMITTED | the commitment is mine    | what proving.py says                 | its end           |
 | any       | solved, no Receipt        | DeliverResult                        | the unit's end    |
 | any       | refused, a stream waits   | RefuseAward                          | –                 |
 
@@ -30,11 +28,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from blockedge_node.core import merkle
+from blockedge_node.core import merkle, proving
 from blockedge_node.core.actions import (
     Action,
     AwardCommit,
-    CloseReports,
     CommitResult,
     DeliverResult,
     FetchInput,
@@ -42,13 +39,11 @@ from blockedge_node.core.actions import (
     RefuseAward,
     RegisterAward,
     Registration,
-    Reveal,
     SendAck,
-    Settle,
     Solve,
 )
-from blockedge_node.core.commitment import Role, commitment, guard
-from blockedge_node.core.deadlines import result_by, reveal_by, settle_after
+from blockedge_node.core.commitment import Role, commitment, draw_commit, guard
+from blockedge_node.core.deadlines import result_by
 from blockedge_node.core.events import (
     AckSent,
     AwardHeard,
@@ -59,30 +54,23 @@ from blockedge_node.core.events import (
     InputRefused,
     ReceiptHeard,
     RefusalSent,
+    SecretHeard,
     SignedAward,
     WorkFailed,
     WorkSolved,
 )
 from blockedge_node.core.facts import note, volatile
 from blockedge_node.core.hashing import Domain
-from blockedge_node.core.ids import ZERO_HASH, Digest, Hash, Secret, Signature, TaskId, UnitId
+from blockedge_node.core.ids import ZERO_HASH, Digest, Hash, Signature, TaskId, UnitId
 from blockedge_node.core.policy import run_time
-from blockedge_node.core.task import Ack, Mode, Result
+from blockedge_node.core.proving import REPORTS_A_CALL as REPORTS_A_CALL
+from blockedge_node.core.proving import DrawSecret, open_reports
+from blockedge_node.core.proving import Solved as Solved
+from blockedge_node.core.selection import has_jury
+from blockedge_node.core.task import Ack, Mode
 from blockedge_node.core.terms import cost
 from blockedge_node.core.unit import Phase, Terms, UnitView
 from blockedge_node.core.world import World
-
-REPORTS_A_CALL = 16
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Solved:
-    """The answer, and the two secrets that belong to it and to this Award alone."""
-
-    result: Result
-    output: bytes  # inline if ≤ 1 KiB, else empty: it is in the blob store
-    salt: Secret
-    guard_secret: Secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +84,7 @@ class Worker:
     input: bool = False
     refusal: str = ""
     solved: Solved | None = None
+    heard: DrawSecret = DrawSecret()  # the requester's secret for this Award
     delivered: bool = False  # a Receipt came back
     gas: int = 0  # wei spent on this unit's transactions
     end: str = ""  # how it ended, in the words of its note
@@ -147,7 +136,7 @@ def step(state: Worker, event: Event, world: World) -> tuple[Worker, tuple[Note,
         case WorkFailed(award=state.award, reason=reason) if not state.solved and not state.refusal:
             return replace(state, refusal="work_failed"), (note(state.unit, "work.failed", reason=reason),)
         case WorkSolved(award=state.award) if not state.solved and not state.refusal:
-            if not _can_show(state, event):
+            if not _can_show(state, event, world):
                 return replace(state, refusal="output_too_large"), (
                     note(state.unit, "work.output_too_large"),
                 )
@@ -166,6 +155,9 @@ def step(state: Worker, event: Event, world: World) -> tuple[Worker, tuple[Note,
             if event.receipt.result_hash != state.solved.result.hash():
                 return state, ()
             return replace(state, delivered=True), (note(state.unit, "result.receipted"),)
+        case SecretHeard(unit=state.unit) if _opens(state, event):
+            heard = DrawSecret(secret=event.secret, guard_r=event.guard_r)
+            return replace(state, heard=heard), (note(state.unit, "secret.heard"),)
         case CallMined(unit=state.unit):
             story = note(state.unit, f"tx.{event.call}", tx=event.tx, block=event.block, gas=event.gas)
             return replace(state, gas=state.gas + event.fee), (story,)
@@ -173,10 +165,18 @@ def step(state: Worker, event: Event, world: World) -> tuple[Worker, tuple[Note,
             return state, ()
 
 
-def _can_show(state: Worker, solved: WorkSolved) -> bool:
-    """Whether `reveal` will accept it: the output inline, or none, or the requester takes a bare root (§10)."""
-    root = solved.result.output_root
-    return bool(state.terms.mode & Mode.NO_DEMAND) or root in (ZERO_HASH, merkle.root(solved.output))
+def _can_show(state: Worker, solved: WorkSolved, world: World) -> bool:
+    """Whether `reveal` will accept it: the output inline, or none, or its bare root (§10). A root is enough
+    where the requester says so, and where it may demand the output, as it may of kinds with a jury."""
+    bare = state.terms.mode & Mode.NO_DEMAND or has_jury(state.terms.kind, world.params)
+    return bool(bare) or solved.result.output_root in (ZERO_HASH, merkle.root(solved.output))
+
+
+def _opens(state: Worker, event: SecretHeard) -> bool:
+    """Whether it is the secret of this Award, and news. What opens the commitment is no stranger's word."""
+    if state.terms.draw_commit == ZERO_HASH or state.heard.secret == event.secret:
+        return False
+    return draw_commit(event.secret, event.guard_r) == state.terms.draw_commit
 
 
 def due(state: Worker, world: World) -> tuple[Action, ...]:
@@ -190,7 +190,7 @@ def finished(state: Worker, world: World) -> bool:
         return True
     if state.phase is Phase.NONE:
         return world.now > state.signed.award.register_by and not (state.refusal and state.asked)
-    return state.phase.terminal and not _open_reports(state)
+    return state.phase.terminal and not (state.view and open_reports(state.view))
 
 
 def exposure(state: Worker, world: World) -> tuple[int, int]:
@@ -255,7 +255,7 @@ def _work(state: Worker, world: World) -> tuple[Action, ...]:
 
 
 def _calls(state: Worker, world: World) -> tuple[Action, ...]:
-    view, mine, params = state.view, state.solved, world.params
+    view = state.view
     published = my_commitment(state, world.domain)
     if view is None or view.phase is Phase.NONE:
         if world.now > state.signed.award.register_by:
@@ -267,34 +267,12 @@ def _calls(state: Worker, world: World) -> tuple[Action, ...]:
         if state.registers_first and state.input and not state.refusal:
             return (RegisterAward(unit=state.unit, registration=registration),)
         return ()
-    target = view.on_chain
-    match view.phase:
-        case Phase.ASSIGNED if published and world.now <= result_by(view, params):
-            return (CommitResult(unit=state.unit, target=target, commitment=published),)
-        case Phase.COMMITTED if (
-            mine and view.commitment == published and world.now <= reveal_by(view, params)
-        ):
-            return (
-                Reveal(
-                    unit=state.unit,
-                    target=target,
-                    result=mine.result,
-                    salt=mine.salt,
-                    guard=guard(mine.guard_secret),
-                    output=mine.output,
-                ),
-            )
-        case Phase.REVEALED if world.now > settle_after(view, params):
-            return (Settle(unit=state.unit, target=target),)
-        case phase if phase.terminal and (indexes := _open_reports(state)):
-            return (CloseReports(unit=state.unit, target=target, indexes=indexes),)
-        case _:
+    if view.phase is Phase.ASSIGNED:
+        if published is None or world.now > result_by(view, world.params):
             return ()
-
-
-def _open_reports(state: Worker) -> tuple[int, ...]:
-    reports = state.view.reports if state.view else ()
-    return tuple(report.index for report in reports if not report.closed)[:REPORTS_A_CALL]
+        return (CommitResult(unit=state.unit, target=view.on_chain, commitment=published),)
+    mine = state.solved if view.commitment in (None, published) else None
+    return proving.due(view, mine, state.heard, world)
 
 
 # ── what the chain shows ─────────────────────────────────────────────────────────────────────────────────

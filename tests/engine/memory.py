@@ -25,11 +25,12 @@ from blockedge_node.core.events import (
     HeadSeen,
     RequestHeard,
     ResultHeard,
+    SecretHeard,
     SignedAward,
     WatchHeard,
 )
 from blockedge_node.core.hashing import hash_words, keccak256
-from blockedge_node.core.ids import Address, Digest, Root, Secret, Signature, UnitId
+from blockedge_node.core.ids import Address, Digest, Hash, Root, Secret, Signature, UnitId
 from blockedge_node.core.job import Outcome, PowJob, WasmJob
 from blockedge_node.core.node import MACHINES
 from blockedge_node.core.rules import Rulebook
@@ -274,6 +275,9 @@ class _Network:
     async def publish_bids(self, bids: Sequence[Bid], sigs: Sequence[Signature]) -> None:
         for bid, sig in zip(bids, sigs, strict=True):
             self._gossip(BidHeard(bid=bid, digest=bid.digest(DOMAIN), sig=sig, standing=RICH))
+
+    async def publish_secret(self, unit: UnitId, secret: Secret, guard_r: Hash) -> None:
+        self._gossip(SecretHeard(unit=unit, secret=secret, guard_r=guard_r))
 
     def _gossip(self, event: Event) -> None:
         for to in self.node.world.nodes:

@@ -43,7 +43,7 @@ from blockedge_node.core.events import (
     WorkFailed,
     WorkSolved,
 )
-from blockedge_node.core.ids import ZERO_HASH, Address, Root, Signature, UnitId
+from blockedge_node.core.ids import ZERO_HASH, Address, Hash, Root, Secret, Signature, UnitId
 from blockedge_node.core.job import Outcome, PowJob, WasmJob
 from blockedge_node.core.task import Ack, Bid, Receipt, Request, Result, unit_id
 from blockedge_node.errors import PeerError, Rejected, Transient
@@ -87,6 +87,9 @@ class Ports:
 
     async def publish_bids(self, bids: Sequence[Bid], sigs: Sequence[Signature]) -> None:
         await self._take("publish_bids", bids, sigs)
+
+    async def publish_secret(self, unit: UnitId, secret: Secret, guard_r: Hash) -> None:
+        await self._take("publish_secret", unit, secret, guard_r)
 
     async def send_award(self, signed: SignedAward) -> tuple[Ack, Signature]:
         return await self._take("send_award", signed)  # type: ignore[no-any-return]

@@ -21,17 +21,18 @@ from blockedge_node.core.events import (
     Event,
     RequestHeard,
     ResultHeard,
+    SecretHeard,
     SignedAward,
     WatchHeard,
 )
-from blockedge_node.core.ids import Address, Digest, Root, Signature, UnitId
+from blockedge_node.core.ids import Address, Digest, Hash, Root, Secret, Signature, UnitId
 from blockedge_node.core.task import Ack, Bid, Receipt, Request, Result
 from blockedge_node.core.unit import Standing
 from blockedge_node.core.watch import Kept, Watch
 from blockedge_node.errors import PeerError, Transient
 from blockedge_node.p2p.serving import Waiting
 from blockedge_node.wire import messages, streams
-from blockedge_node.wire.messages import BidsMessage, RequestMessage
+from blockedge_node.wire.messages import BidsMessage, RequestMessage, SecretMessage
 from tests.sim.evm import PARAMS
 from tests.sim.network import Connection, Net
 
@@ -81,6 +82,10 @@ class Port:
             raw = messages.build_bids(self._net.domain, bids[some], sigs[some], self._ms())
             self._net.gossip(self, "bids", raw)
 
+    async def publish_secret(self, unit: UnitId, secret: Secret, guard_r: Hash) -> None:
+        raw = messages.build_secret(self._net.domain, unit, secret, guard_r, self._ms())
+        self._net.gossip(self, "notices", raw)
+
     async def hear(self, topic: str, raw: bytes) -> None:
         """A gossip message, checked as p2p/topics.py does: decoded, signed, unexpired, covered."""
         try:
@@ -105,6 +110,10 @@ class Port:
                 for bid, digest, sig in zip(bids, message.digests, message.sigs, strict=True):
                     if standing:
                         await self._tell(BidHeard(bid=bid, digest=digest, sig=sig, standing=standing))
+            case SecretMessage() if topic == "notices":
+                await self._tell(
+                    SecretHeard(unit=message.unit, secret=message.secret, guard_r=message.guard_r)
+                )
             case _:
                 self._net.counts["rejected"] += 1
 
