@@ -124,6 +124,7 @@ async def run(config: Config, ring: logs.LogRing, make_performer: MakePerformer 
                 blobs=blobs,
                 emit=lambda event: engine.tell(_with_objection(event, content)),
                 now=chain.now,
+                draw_commit=chain.draw_commit,
                 settings=P2pSettings(
                     announce=config.settings.p2p.announce, fee_bps=params.fee_bps, clients=policy.clients
                 ),
@@ -191,6 +192,8 @@ def _chain_config(config: Config, coalition: Coalition) -> ChainConfig:
         chain_id=coalition.chain_id,
         contract=coalition.contract_address,
         code_hash=coalition.expected_code,
+        court=coalition.court_address,
+        others=coalition.other_codes,
         start=coalition.deployment_block,
         conf=config.settings.chain.confirmations,
         poll=config.settings.chain.poll_seconds,

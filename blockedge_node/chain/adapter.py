@@ -1,33 +1,37 @@
 """ports.Chain on a real chain: one object that holds endpoint, watcher and sender together.
 
-chain = ChainAdapter(config, key, outbox) await chain.open()                                  # ChainError
-if chain or contract is not the coalition's await nursery.start(chain.run, engine.post)         # started
-once the first HeadSeen is handled await chain.send(Settle(…))
+chain = ChainAdapter(config, key, outbox)
+await chain.open()                                # ChainError if chain or contracts are not the coalition's
+await nursery.start(chain.run, engine.post)       # started once the first HeadSeen is handled
+await chain.send(Settle(…))
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import trio
 
 from blockedge_node.chain.abi_codec import contract
 from blockedge_node.chain.blocks import Receipt, block_at
+from blockedge_node.chain.events import Source
 from blockedge_node.chain.fees import FeePolicy
 from blockedge_node.chain.outbox import Outbox
-from blockedge_node.chain.reader import Reader
+from blockedge_node.chain.reader import CourtReader, Reader
 from blockedge_node.chain.rpc import Ask, Rpc, RpcRefused
 from blockedge_node.chain.sender import Sender, SenderStatus
 from blockedge_node.chain.standings import Standings
 from blockedge_node.chain.watcher import Emit, Watcher
-from blockedge_node.core.actions import ChainAction
+from blockedge_node.core.actions import Appeal, ChainAction
+from blockedge_node.core.court import Ticket
 from blockedge_node.core.events import CallMined
 from blockedge_node.core.hashing import Domain
-from blockedge_node.core.ids import Address, Hash, UnitId
+from blockedge_node.core.ids import ZERO_ADDRESS, ZERO_HASH, Address, Hash, UnitId
 from blockedge_node.core.params import Params
-from blockedge_node.core.unit import Account, Head, Reputation, Standing
+from blockedge_node.core.unit import Account, Head, Phase, Reputation, Standing
+from blockedge_node.errors import ChainError
 from blockedge_node.wire.eip712 import address_of
 
 AUDIT_PART = 500  # accounts read in one go
@@ -35,13 +39,15 @@ AUDIT_PART = 500  # accounts read in one go
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainConfig:
-    """A coalition as one member reaches it. `code_hash` None: the code is not compared, only its presence."""
+    """A coalition as one member reaches it. A code hash of None: the code is not compared, only its presence."""
 
     urls: tuple[str, ...]
     chain_id: int
     contract: Address
     code_hash: Hash | None = None
-    start: int = 0  # the deployment's block
+    court: Address | None = None
+    others: Mapping[Address, Hash | None] = field(default_factory=dict)  # code hashes of Court and judges
+    start: int = 0  # the deployment's first block
     conf: int = 2  # blocks
     poll: float = 0.25  # seconds
     timeout: float = 10.0  # seconds
@@ -92,15 +98,21 @@ class ChainAdapter:
         self.rpc = Rpc(
             config.urls,
             chain_id=config.chain_id,
-            code_hashes={config.contract: config.code_hash},
+            code_hashes={
+                config.contract: config.code_hash,
+                **({config.court: None} if config.court else {}),
+                **config.others,
+            },
             timeout=config.timeout,
         )
         self.reader = Reader(config.contract)
+        self.court = CourtReader(config.court) if config.court else None
         self._standings = Standings(self._read_standing)
         self.watcher = Watcher(
             self.rpc,
             self.reader,
             address_of(key),
+            court=self.court,
             start=config.start,
             conf=config.conf,
             poll=config.poll,
@@ -114,14 +126,28 @@ class ChainAdapter:
             key,
             config.chain_id,
             contract=config.contract,
+            court=config.court,
             fees=FeePolicy(gas_max=config.gas_max),
         )
         self.address = self.sender.address
+        self._seat = 0  # wei a ticket, read by `open`
 
     async def open(self) -> Params:
-        """Check chain and contract, and read the constants. Raises ChainError, Transient."""
+        """Check chain and contracts, and read the constants. Raises ChainError, Transient."""
         await self.rpc.verify()
-        return await self.params()
+        params = await self.params()
+        named = self.config.court or ZERO_ADDRESS
+        if params.court != named:
+            raise ChainError(
+                f"the coalition file names the court 0x{named.hex()}, and its BlockEdge 0x{params.court.hex()}: "
+                "get the right file from whoever runs the coalition"
+            )
+        if self.court is not None:
+            theirs = await self.rpc.ask(self.court.block_edge())
+            if theirs != self.config.contract:
+                raise ChainError(f"the court 0x{named.hex()} belongs to another BlockEdge, 0x{theirs.hex()}")
+        self.watcher.logs.tickets.seat = self._seat = params.seat
+        return params
 
     async def run(self, emit: Emit, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Watch and send for ever. Started once the first HeadSeen has been handled by `emit`."""
@@ -144,6 +170,25 @@ class ChainAdapter:
             return self.watcher.standing
         return await self._standings.get(who)
 
+    async def draw_commit(self, unit: UnitId, wait: bool) -> Hash | None:
+        """What the draw secret of a COMMITTED unit must open; None if it has none, or is not COMMITTED.
+
+        With `wait`, a unit that others see committed already is waited for, as long as another node may be ahead
+        of us. It counts once the head that shows it has been emitted: whoever is told of the secret has been told
+        of the unit.
+        """
+        book, watcher = self.watcher.book, self.watcher
+        with trio.move_on_after(watcher.patience if wait else 0):
+            while True:
+                view, head = book.get(unit), watcher.head
+                if view is not None and head is not None and book.changed(unit) <= head.number:
+                    if view.phase > Phase.COMMITTED or view.terms.draw_commit == ZERO_HASH:
+                        return None
+                    if view.phase is Phase.COMMITTED:
+                        return view.terms.draw_commit
+                await watcher.next_head()
+        return None
+
     # ── the wallet ───────────────────────────────────────────────────────────────────────────────────────
 
     async def fund(self, amount: int) -> Receipt:
@@ -161,8 +206,32 @@ class ChainAdapter:
     async def flush_burn(self) -> Receipt:
         return await self._call("flushBurn")
 
-    async def _call(self, function: str, *args: Any, value: int = 0) -> Receipt:
-        return await self.sender.transact(function, contract("BlockEdge").call(function, *args), value)
+    async def _call(self, function: str, *args: Any, value: int = 0, target: Source = "BlockEdge") -> Receipt:
+        return await self.sender.transact(
+            function, contract(target).call(function, *args), value, target=target
+        )
+
+    # ── tickets: each raises ChainError where there is no court, Rejected with the Court's reason ─────────
+
+    async def stake(self) -> Receipt:
+        """Stake a ticket: SEAT wei of the account itself."""
+        return await self._call("stake", value=self._seat, target="Court")
+
+    async def unstake(self, ticket: int) -> Receipt:
+        """No later draw takes it; its duties go on."""
+        return await self._call("unstake", ticket, target="Court")
+
+    async def withdraw_ticket(self, ticket: int) -> Receipt:
+        """Take what is left of the stake, UNBOND after it left."""
+        return await self._call("withdrawTicket", ticket, target="Court")
+
+    async def collect(self, ticket: int) -> Receipt:
+        """Take what the ticket has earned beyond SEAT."""
+        return await self._call("collect", ticket, target="Court")
+
+    async def appeal(self, call: Appeal) -> Receipt:
+        """Fund the next round of a case now, or learn why not."""
+        return await self._call("appeal", call.case.values(), value=call.value, target="Court")
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -198,6 +267,11 @@ class ChainAdapter:
             burned=burned,
             held=held,
         )
+
+    @property
+    def tickets(self) -> tuple[Ticket, ...]:
+        """All tickets ever staked, by id, as of the last block read."""
+        return self.watcher.logs.tickets.tickets
 
     def now(self) -> int:
         """The chain's clock: head timestamp plus wall time since it arrived (docs/protocol.md §3.3)."""

@@ -62,8 +62,8 @@ def case_slot_of(case: CaseView) -> CaseSlot:
 
 
 def closed(view: UnitView) -> bool:
-    """Terminal, with no report's bond held: nothing can happen to it any more."""
-    return view.phase.terminal and all(report.closed for report in view.reports)
+    """Terminal, with no report's bond held: nothing can happen to it any more. A check (index 0) holds none."""
+    return view.phase.terminal and all(report.closed or report.index == 0 for report in view.reports)
 
 
 @dataclass(slots=True)

@@ -1,7 +1,8 @@
-"""Chain actions → calldata of BlockEdge. Pure: the sender and the simulator encode with the same lines.
+"""Chain actions → calldata of BlockEdge and its Court. Pure: the sender and the simulator encode with the same lines.
 
 The happy path and `timeout` take arrays, so several actions of one function may go into one transaction
-(docs/protocol.md §3.4); reports are single calls.
+(docs/protocol.md §3.4); all else are single calls. `target_of` says whose function it is, `value_of` what ether
+goes along.
 """
 
 from __future__ import annotations
@@ -10,19 +11,33 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from blockedge_node.chain.abi_codec import Values, contract
+from blockedge_node.chain.events import Source
 from blockedge_node.core.actions import (
+    Appeal,
     AwardCommit,
     ChainAction,
     CloseReports,
+    CloseRound,
+    CommitCheck,
     CommitReport,
     CommitResult,
+    CommitVote,
+    CourtAction,
+    Defend,
+    Demand,
+    Draw,
+    FineChecker,
     RegisterAward,
     Registration,
     Reveal,
     RevealReport,
+    RevealVote,
     Settle,
+    ShowJury,
+    Supply,
     TimeOut,
 )
+from blockedge_node.core.court import SeatProof
 from blockedge_node.core.hashing import keccak256
 from blockedge_node.core.ids import ZERO_ADDRESS, ZERO_HASH, Digest
 from blockedge_node.core.structs import Struct, solidity_types
@@ -39,10 +54,20 @@ FUNCTIONS: dict[type[ChainAction], str] = {
     CommitReport: "commitReport",
     RevealReport: "revealReport",
     CloseReports: "closeReports",
+    Draw: "draw",
+    CommitCheck: "commitCheck",
+    FineChecker: "fineChecker",
+    ShowJury: "showJury",
+    Defend: "defend",
+    Demand: "demand",
+    Supply: "supply",
+    CommitVote: "commitVote",
+    RevealVote: "revealVote",
+    Appeal: "appeal",
+    CloseRound: "closeRound",
 }
 BATCHED = frozenset({"award", "awardCommit", "commit", "reveal", "settle", "timeout"})
 UNSIGNED: Values = (bytes(32), bytes(32))  # a Sig where its signer is the sender
-NO_SECRET: Values = (bytes(32), bytes(32))  # secret, guardR: no spot check before there is a court
 
 # Beyond what simulation used: the judge call needs 330 000 gas left, of which it spends little (§3.4).
 EXTRA_GAS = {"revealReport": 360_000}
@@ -51,6 +76,16 @@ EXTRA_GAS = {"revealReport": 360_000}
 def function_of(call: ChainAction) -> str:
     """The contract function that an action calls."""
     return FUNCTIONS[type(call)]
+
+
+def target_of(call: ChainAction) -> Source:
+    """The contract whose function it is."""
+    return "Court" if isinstance(call, CourtAction) else "BlockEdge"
+
+
+def value_of(call: ChainAction) -> int:
+    """The wei that the call must carry."""
+    return call.value if isinstance(call, Appeal) else 0
 
 
 def key_of(call: ChainAction) -> str:
@@ -65,7 +100,7 @@ def encode(calls: Sequence[ChainAction]) -> bytes:
         raise ValueError("a transaction calls one function")
     if len(calls) > 1 and function not in BATCHED:
         raise ValueError(f"{function} takes one item")
-    return contract("BlockEdge").call(function, *_ENCODERS[function](calls))
+    return contract(target_of(calls[0])).call(function, *_ENCODERS[function](calls))
 
 
 # ── arguments, one function each ─────────────────────────────────────────────────────────────────────────
@@ -103,12 +138,12 @@ def _commit(calls: Sequence[CommitResult]) -> Values:
 
 
 def _reveal(calls: Sequence[Reveal]) -> Values:
-    openings = [(c.result.values(), c.salt, c.guard, *NO_SECRET, c.output) for c in calls]
+    openings = [(c.result.values(), c.salt, c.guard, c.secret, c.guard_r, c.output) for c in calls]
     return [_unit(c.target) for c in calls], openings
 
 
 def _settle(calls: Sequence[Settle]) -> Values:
-    return [_unit(c.target) for c in calls], [NO_SECRET for _ in calls]
+    return [_unit(c.target) for c in calls], [(c.secret, c.guard_r) for c in calls]
 
 
 def _timeout(calls: Sequence[TimeOut]) -> Values:
@@ -141,6 +176,67 @@ def _close_reports(calls: Sequence[CloseReports]) -> Values:
     return _unit(call.target), list(call.indexes)
 
 
+# ── the spot check and the dispute ───────────────────────────────────────────────────────────────────────
+
+
+def _draw(calls: Sequence[Draw]) -> Values:
+    (call,) = calls
+    return _unit(call.target), call.secret, call.guard_r
+
+
+def _commit_check(calls: Sequence[CommitCheck]) -> Values:
+    (call,) = calls
+    return _unit(call.target), _seat(call.proof), call.hash
+
+
+def _fine_checker(calls: Sequence[FineChecker]) -> Values:
+    (call,) = calls
+    return _unit(call.target), call.draw_seed, call.committed_at, _seat(call.proof)
+
+
+def _show_jury(calls: Sequence[ShowJury]) -> Values:
+    (call,) = calls
+    return _unit(call.target), call.secret, call.guard_secret
+
+
+def _defend(calls: Sequence[Defend]) -> Values:
+    (call,) = calls
+    return _unit(call.target), call.guard_secret, call.tickets
+
+
+def _demand(calls: Sequence[Demand]) -> Values:
+    (call,) = calls
+    return _unit(call.target), call.revealed.values(), call.chunk
+
+
+def _supply(calls: Sequence[Supply]) -> Values:
+    (call,) = calls
+    return _unit(call.target), call.revealed.values(), call.chunk, call.count, call.data, list(call.path)
+
+
+# ── the Court ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _commit_vote(calls: Sequence[CommitVote]) -> Values:
+    (call,) = calls
+    return call.case.values(), call.round, call.seat, call.attempt, call.hash
+
+
+def _reveal_vote(calls: Sequence[RevealVote]) -> Values:
+    (call,) = calls
+    return call.case.values(), call.round, call.seat, call.result_hash, call.salt
+
+
+def _appeal(calls: Sequence[Appeal]) -> Values:
+    (call,) = calls
+    return (call.case.values(),)
+
+
+def _close_round(calls: Sequence[CloseRound]) -> Values:
+    (call,) = calls
+    return _unit(call.target), call.case.values(), call.final_hash
+
+
 _ENCODERS: dict[str, Callable[[Sequence[Any]], Values]] = {
     "award": _award,
     "awardCommit": _award_commit,
@@ -151,11 +247,26 @@ _ENCODERS: dict[str, Callable[[Sequence[Any]], Values]] = {
     "commitReport": _commit_report,
     "revealReport": _reveal_report,
     "closeReports": _close_reports,
+    "draw": _draw,
+    "commitCheck": _commit_check,
+    "fineChecker": _fine_checker,
+    "showJury": _show_jury,
+    "defend": _defend,
+    "demand": _demand,
+    "supply": _supply,
+    "commitVote": _commit_vote,
+    "revealVote": _reveal_vote,
+    "appeal": _appeal,
+    "closeRound": _close_round,
 }
 
 
 def _unit(target: Unit) -> Values:
     return target.terms.values(), list(target.data)
+
+
+def _seat(proof: SeatProof) -> Values:
+    return proof.attempt, proof.tickets
 
 
 def _sig(signature: bytes) -> Values:

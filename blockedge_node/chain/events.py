@@ -149,6 +149,7 @@ class Disputed:
 
     unit: UnitId
     challenge_by: int
+    flags: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,12 +175,13 @@ def _with_report(view: UnitView, index: int, change: Callable[[ReportView], Repo
 def _disputed(view: UnitView, record: Disputed | JuryShown | Defended | Ruled, time: int) -> UnitView:
     result_hash, guard, third, _ = view.data
     match record:
-        case Disputed(challenge_by=challenge_by):
+        case Disputed(challenge_by=challenge_by, flags=flags):
             return replace(
                 view,
                 phase=Phase.DISPUTED,
                 since=time,
-                data=words(result_hash, guard, view.flags | challenge_by << 8),
+                data=words(result_hash, guard, flags | challenge_by << 8),
+                flags=flags,
                 challenge_by=challenge_by,
             )
         case JuryShown(s_r=s_r):

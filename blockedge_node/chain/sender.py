@@ -19,8 +19,10 @@ from typing import Any
 import structlog
 import trio
 
+from blockedge_node.chain.batching import batches, gas_limit_of
 from blockedge_node.chain.blocks import Block, Receipt
-from blockedge_node.chain.calls import BATCHED, EXTRA_GAS, encode, function_of, key_of
+from blockedge_node.chain.calls import encode, function_of, key_of, target_of, value_of
+from blockedge_node.chain.events import Source
 from blockedge_node.chain.fees import FeePolicy
 from blockedge_node.chain.nonces import Nonces
 from blockedge_node.chain.outbox import Outbox
@@ -37,8 +39,6 @@ from blockedge_node.errors import ChainError, Transient
 log = structlog.get_logger("chain.sender")
 
 BATCH_WINDOW = 0.05  # seconds in which calls of one function gather
-BATCH_ITEMS = 64
-BATCH_BYTES = 96_000  # nodes refuse transactions over 128 KiB
 RECHECK = 2.0  # seconds: open transactions are looked after even if no block comes
 GWEI = 10**9
 
@@ -64,15 +64,16 @@ class Sender:
         chain_id: int,
         *,
         contract: Address,
+        court: Address | None = None,
         fees: FeePolicy | None = None,
     ) -> None:
         self._rpc = rpc
         self._watcher = watcher
-        self._contract = contract
+        self._addresses: dict[Source, Address | None] = {"BlockEdge": contract, "Court": court}
         self._fees = fees or FeePolicy()
         self._nonces = Nonces(rpc, outbox, key, chain_id, conf=watcher.conf, fees=self._fees)
         self.address = self._nonces.address
-        self._simulator = Simulator(rpc, self.address)
+        self._simulator = Simulator(rpc, self.address, court)
         self._waiting: list[Job] = []
         self._balance = 0
         self._trouble = ""
@@ -86,19 +87,21 @@ class Sender:
 
     async def send(self, call: ChainAction) -> CallMined:
         """Returns once `call` has taken effect CONF blocks deep; waits for that as long as it takes."""
-        payload = Payload(to=self._contract, data=encode([call]))
+        payload = Payload(to=self._address(target_of(call)), data=encode([call]), value=value_of(call))
         job = Job(key=key_of(call), function=function_of(call), payload=payload, call=call)
         await self._wait_for(job)
         assert job.mined is not None
         return job.mined
 
-    async def transact(self, function: str, data: bytes, value: int = 0) -> Receipt:
-        """A plain call of the contract (fund, exit, withdraw): its receipt, CONF blocks deep.
+    async def transact(
+        self, function: str, data: bytes, value: int = 0, *, target: Source = "BlockEdge"
+    ) -> Receipt:
+        """A plain call of a contract (fund, exit, withdraw, stake …): its receipt, CONF blocks deep.
 
         Raises Rejected with the contract's reason, ChainError if the account cannot pay `value` and gas.
         """
         self._plain += 1
-        payload = Payload(to=self._contract, data=data, value=value)
+        payload = Payload(to=self._address(target), data=data, value=value)
         job = Job(key=f"{function}:{self._plain}", function=function, payload=payload)
         await self._wait_for(job)
         if job.refused is not None:
@@ -114,6 +117,13 @@ class Sender:
             problem=self._trouble or self._nonces.problem,
             gas_short=self._gas_short,
         )
+
+    def _address(self, target: Source) -> Address:
+        """Raises ChainError if this deployment has no such contract."""
+        address = self._addresses[target]
+        if address is None:
+            raise ChainError("this coalition has no court: its BlockEdge was deployed without one")
+        return address
 
     async def _wait_for(self, job: Job) -> None:
         self._waiting.append(job)
@@ -278,32 +288,3 @@ class Sender:
         self._note(reason)
         for job in jobs:
             job.waits_for = reason
-
-
-def batches(jobs: Iterable[Job], block_gas: int) -> list[list[Job]]:
-    """Groups that share a transaction: one function, bounded in items, bytes and gas."""
-    groups: list[list[Job]] = []
-    latest: dict[str, list[Job]] = {}
-    for job in jobs:
-        group = latest.get(job.function) if job.call is not None and job.function in BATCHED else None
-        if group is not None and _fits([*group, job], block_gas):
-            group.append(job)
-        else:
-            latest[job.function] = [job]
-            groups.append(latest[job.function])
-    return groups
-
-
-def _fits(group: Sequence[Job], block_gas: int) -> bool:
-    return (
-        len(group) <= BATCH_ITEMS
-        and sum(len(job.payload.data) for job in group) <= BATCH_BYTES
-        and sum(map(gas_limit_of, group)) <= block_gas // 2
-    )
-
-
-def gas_limit_of(job: Job) -> int:
-    """A limit is not a cost: refunds hide up to a fifth of what a call needs, states that others change in
-    between may cost a first-time slot, and the judge must be left its share.
-    """
-    return job.gas * 13 // 10 + 40_000 + EXTRA_GAS.get(job.function, 0)

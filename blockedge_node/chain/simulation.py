@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from blockedge_node.chain.blocks import Block
-from blockedge_node.chain.events import ReportClosed, Skipped, decode_log
+from blockedge_node.chain.events import ReportClosed, Skipped, Source, decode_log
 from blockedge_node.chain.reverts import explain, skip_reason
 from blockedge_node.chain.rpc import Ask, Rpc, RpcRefused, hex_of, octets, quantity
 from blockedge_node.chain.transactions import Payload
@@ -41,9 +41,10 @@ class Forecast:
 class Simulator:
     """Asks for forecasts, in the way that the endpoint understands."""
 
-    def __init__(self, rpc: Rpc, sender: Address) -> None:
+    def __init__(self, rpc: Rpc, sender: Address, court: Address | None = None) -> None:
         self._rpc = rpc
         self._sender = sender
+        self._court = court
         self._shows_logs = True  # until an endpoint says that it does not know eth_simulateV1
 
     @property
@@ -63,7 +64,11 @@ class Simulator:
             Ask("eth_estimateGas", (self._transaction(payload), "latest"), quantity) for payload, _ in calls
         ]
         answers = await self._rpc.ask_all(asks)
-        return [_refusal(a) if isinstance(a, RpcRefused) else Forecast(gas=a) for a in answers]
+        sources = [self._source(payload) for payload, _ in calls]
+        return [
+            _refusal(a, source) if isinstance(a, RpcRefused) else Forecast(gas=a)
+            for a, source in zip(answers, sources, strict=True)
+        ]
 
     async def _one_by_one(self, head: Block, calls: Calls) -> list[Forecast]:
         """The endpoint refused the lot: find out which, so that one call cannot hold up the others."""
@@ -75,15 +80,20 @@ class Simulator:
             "blockOverrides": {"time": hex(head.time + 1)},
             "calls": [self._transaction(payload) for payload, _ in calls],
         }
-        units = [unit for _, unit in calls]
 
         def read(value: Any) -> list[Forecast]:
             outcomes = value[0]["calls"]
-            if len(outcomes) != len(units):
-                raise ValueError(f"{len(outcomes)} outcomes for {len(units)} calls")
-            return [_forecast(o, unit) for o, unit in zip(outcomes, units, strict=True)]
+            if len(outcomes) != len(calls):
+                raise ValueError(f"{len(outcomes)} outcomes for {len(calls)} calls")
+            return [
+                _forecast(outcome, unit, self._source(payload))
+                for outcome, (payload, unit) in zip(outcomes, calls, strict=True)
+            ]
 
         return Ask("eth_simulateV1", ({"blockStateCalls": [block]}, {"blockHash": hex_of(head.hash)}), read)
+
+    def _source(self, payload: Payload) -> Source:
+        return "Court" if self._court is not None and payload.to == self._court else "BlockEdge"
 
     def _transaction(self, payload: Payload) -> dict[str, str]:
         fields = {"from": hex_of(self._sender), "data": hex_of(payload.data), "value": hex(payload.value)}
@@ -105,9 +115,9 @@ def skipped_units(logs: Logs) -> dict[UnitId, str]:
     }
 
 
-def _forecast(outcome: Mapping[str, Any], unit: UnitId | None) -> Forecast:
+def _forecast(outcome: Mapping[str, Any], unit: UnitId | None, source: Source) -> Forecast:
     if quantity(outcome["status"]) != 1:
-        return Forecast(refused=explain(octets(outcome["returnData"])))
+        return Forecast(refused=explain(octets(outcome["returnData"]), source))
     logs = [([octets(topic, 32) for topic in e["topics"]], octets(e["data"])) for e in outcome["logs"]]
     reason = skipped_units(logs).get(unit) if unit is not None else None
     if reason is not None:
@@ -115,8 +125,8 @@ def _forecast(outcome: Mapping[str, Any], unit: UnitId | None) -> Forecast:
     return Forecast(gas=quantity(outcome["gasUsed"]))
 
 
-def _refusal(error: RpcRefused) -> Forecast:
+def _refusal(error: RpcRefused, source: Source) -> Forecast:
     """An estimate that reverted carries the contract's data; without it, only the code 3 or the text tell."""
     if error.data or error.code == 3 or "revert" in error.message.lower():
-        return Forecast(refused=explain(error.data))
+        return Forecast(refused=explain(error.data, source))
     return Forecast(unknown=str(error))

@@ -162,6 +162,7 @@ class CodeHashes(Section):
 
     contract: HexHash | None = None
     judge: HexHash | None = None
+    court: HexHash | None = None
 
 
 class Coalition(Section):
@@ -171,6 +172,7 @@ class Coalition(Section):
     chain_id: int = Field(ge=1)
     contract: HexAddress
     judge: HexAddress = ZERO_ADDRESS  # of kind 1
+    court: HexAddress = ZERO_ADDRESS  # zero: none; then kind 2 is negotiated and paid, and never judged
     deployment_block: int = Field(default=0, ge=0)  # events are read from here on
     block_time: int = Field(default=12, ge=1, le=60)  # seconds between blocks, rounded up
     rpc: tuple[str, ...] = ()
@@ -182,8 +184,22 @@ class Coalition(Section):
         return Address(self.contract)
 
     @property
+    def court_address(self) -> Address | None:
+        return None if self.court == ZERO_ADDRESS else Address(self.court)
+
+    @property
     def expected_code(self) -> Hash | None:
         return None if self.code_hashes.contract is None else Hash(self.code_hashes.contract)
+
+    @property
+    def other_codes(self) -> dict[Address, Hash | None]:
+        """What must stand at the addresses of judge and court; None: anything."""
+        named = {self.judge: self.code_hashes.judge, self.court: self.code_hashes.court}
+        return {
+            Address(at): None if code is None else Hash(code)
+            for at, code in named.items()
+            if at != ZERO_ADDRESS
+        }
 
 
 def _is_loopback(host: str) -> bool:

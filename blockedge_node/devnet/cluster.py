@@ -18,12 +18,15 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from blockedge_node.config import MAX_SOCKET_PATH
 from blockedge_node.devnet import anvil
 from blockedge_node.devnet.processes import Process, start
 from blockedge_node.errors import BlockEdgeError, ConfigError
+
+if TYPE_CHECKING:
+    from blockedge_node.chain.deploy import Deployment
 
 ETHER: Final = 10**18
 SOURCE: Final = Path(__file__).resolve().parents[2]
@@ -187,12 +190,7 @@ def _populate(
             )
         )
     fund(url, contract, [node.address for node in nodes])
-    hashes = f'[code_hashes]\ncontract = "0x{deployment.code_hash.hex()}"\n'
-    (directory / "coalition.toml").write_text(
-        f'name = "devnet"\nchain_id = {deployment.chain_id}\ncontract = "{contract}"\n'
-        f'judge = "0x{deployment.pow_judge.hex()}"\ndeployment_block = {deployment.block}\n'
-        f'rpc = ["{url}"]\nblock_time = {max(1, round(block_time))}\n\n{hashes}'
-    )
+    (directory / "coalition.toml").write_text(_coalition(deployment, url, block_time))
     devnet = Devnet(
         directory=directory,
         rpc=url,
@@ -203,6 +201,25 @@ def _populate(
     )
     devnet.save()
     return devnet
+
+
+def _coalition(deployment: Deployment, url: str, block_time: float) -> str:
+    """The file that all nodes share."""
+    contracts = {"contract": deployment.block_edge, "judge": deployment.pow_judge, "court": deployment.court}
+    hashes = {
+        "contract": deployment.code_hash,
+        "judge": deployment.judge_code_hash,
+        "court": deployment.court_code_hash,
+    }
+    return "".join(
+        [
+            f'name = "devnet"\nchain_id = {deployment.chain_id}\n',
+            *(f'{name} = "0x{at.hex()}"\n' for name, at in contracts.items() if at),
+            f"deployment_block = {deployment.block}\n",
+            f'rpc = ["{url}"]\nblock_time = {max(1, round(block_time))}\n\n[code_hashes]\n',
+            *(f'{name} = "0x{code.hex()}"\n' for name, code in hashes.items() if code),
+        ]
+    )
 
 
 def fund(url: str, contract: str, addresses: list[str], *, escrow: int = 100 * ETHER) -> None:

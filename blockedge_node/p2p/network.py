@@ -19,7 +19,7 @@ from multiaddr import Multiaddr
 from blockedge_node.core import merkle
 from blockedge_node.core.events import SignedAward
 from blockedge_node.core.hashing import Domain
-from blockedge_node.core.ids import Address, Digest, Root, Signature, UnitId
+from blockedge_node.core.ids import Address, Digest, Hash, Root, Secret, Signature, UnitId
 from blockedge_node.core.structs import Struct
 from blockedge_node.core.task import Ack, Bid, KeyCard, Kind, Receipt, Request, Result
 from blockedge_node.core.watch import Kept, Watch
@@ -34,7 +34,7 @@ from blockedge_node.p2p.rows import PeerRow, rows
 from blockedge_node.p2p.serving import Server
 from blockedge_node.p2p.settings import Settings
 from blockedge_node.p2p.streams import Exchanges
-from blockedge_node.p2p.topics import Emit, Gossip, StandingOf
+from blockedge_node.p2p.topics import DrawCommitOf, Emit, Gossip, StandingOf, nothing_drawn
 from blockedge_node.wire import messages
 
 log = structlog.get_logger(__name__)
@@ -65,6 +65,7 @@ class P2P:
         blobs: the content store.
         emit: takes a core event; may wait, which slows the network down but loses nothing.
         now: the chain's clock, unix seconds.
+        draw_commit: what a COMMITTED unit's draw secret must open, or None; with True it may wait for the unit.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class P2P:
         blobs: Blobs,
         emit: Emit,
         now: Callable[[], int],
+        draw_commit: DrawCommitOf = nothing_drawn,
         settings: Settings | None = None,
     ) -> None:
         patches.apply()
@@ -100,6 +102,7 @@ class P2P:
             standing=standing,
             emit=emit,
             now=now,
+            draw_commit=draw_commit,
         )
         self._exchanges = Exchanges(
             domain=domain,
@@ -217,6 +220,11 @@ class P2P:
             some = slice(at, at + messages.MAX_BIDS)
             raw = messages.build_bids(self._domain, bids[some], sigs[some], _now_ms())
             await self.gossip.publish("bids", raw)
+
+    async def publish_secret(self, unit: UnitId, secret: Secret, guard_r: Hash) -> None:
+        """Raises Transient while nobody listens."""
+        raw = messages.build_secret(self._domain, unit, secret, guard_r, _now_ms())
+        await self.gossip.publish("notices", raw)
 
     async def send_award(self, signed: SignedAward) -> tuple[Ack, Signature]:
         return await self._exchanges.send_award(signed)

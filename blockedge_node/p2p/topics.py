@@ -10,6 +10,10 @@ which one task emits core events. Three ends are possible:
 
 A repeated message (same id, another origin) is paid for by whoever repeats it, never by its signer: otherwise a
 stranger could use up a requester's allowance with the requester's own words.
+
+A draw secret has no signer: it opens the drawCommit of a COMMITTED unit, of which there is one message a unit. A
+node that sees a block later than others waits a little for the unit before it drops the secret, as nobody says it
+twice to the same neighbour; how many may wait is bounded, and each origin pays for its own.
 """
 
 from __future__ import annotations
@@ -24,9 +28,10 @@ import structlog
 import trio
 from libp2p.peer.id import ID
 
-from blockedge_node.core.events import BidHeard, Event, RequestHeard
+from blockedge_node.core.commitment import draw_commit
+from blockedge_node.core.events import BidHeard, Event, RequestHeard, SecretHeard
 from blockedge_node.core.hashing import Domain
-from blockedge_node.core.ids import Address, Hash
+from blockedge_node.core.ids import Address, Hash, UnitId
 from blockedge_node.core.unit import Standing
 from blockedge_node.errors import PeerError, Rejected, Transient
 from blockedge_node.p2p.directory import Directory
@@ -42,6 +47,7 @@ from blockedge_node.wire.messages import (
     KeyCardMessage,
     ReportMessage,
     RequestMessage,
+    SecretMessage,
 )
 
 log = structlog.get_logger(__name__)
@@ -53,11 +59,18 @@ FLOOD_POINTS: Final = (
 INBOX: Final = 1024  # checked messages that wait for the engine
 REMEMBER: Final = 16384  # message ids
 REPEAT_AFTER: Final = 3.0  # seconds before the same message may pass again, for those that missed it
+SECRETS_WAITING: Final = 32  # for their units; libp2p judges 64 messages at a time
 
 type_of_topic: Final = {RequestMessage: "requests", BidsMessage: "bids"}  # everything else: notices
 
 Emit = Callable[[Event], Awaitable[None]]
 StandingOf = Callable[[Address], Awaitable[Standing | None]]
+DrawCommitOf = Callable[[UnitId, bool], Awaitable[Hash | None]]  # (unit, wait for it)
+
+
+async def nothing_drawn(_unit: UnitId, _wait: bool) -> Hash | None:
+    """Where there is no court, no unit has a drawCommit."""
+    return None
 
 
 class Verdict(Enum):
@@ -83,9 +96,12 @@ class Gossip:
         standing: StandingOf,
         emit: Emit,
         now: Callable[[], int],
+        draw_commit: DrawCommitOf = nothing_drawn,
     ) -> None:
         self._domain, self._settings, self._peers, self._directory = domain, settings, peers, directory
         self._standing, self._emit, self._now = standing, emit, now
+        self._draw_commit = draw_commit
+        self._secrets_waiting = 0
         prefix = f"/blockedge/1/{domain.chain_id}/0x{domain.contract.hex()}"
         self.topics = {name: f"{prefix}/{name}" for name in ("requests", "bids", "notices")}
         self.counts: Counter[str] = Counter()  # by topic: verdicts, and the reasons for IGNORE
@@ -97,7 +113,7 @@ class Gossip:
         self._known_signers: OrderedDict[Address, None] = OrderedDict()
         self._seen: OrderedDict[Hash, float] = OrderedDict()
         self._judging: set[bytes] = set()  # packets that wait for a balance; copies come by every neighbour
-        self._inbox_in, self._inbox = trio.open_memory_channel[tuple[GossipMessage, Standing]](INBOX)
+        self._inbox_in, self._inbox = trio.open_memory_channel[tuple[GossipMessage, Standing | None]](INBOX)
         self._link: Link | None = None
         self._turn = trio.Lock()
         self._queued = 0
@@ -129,13 +145,17 @@ class Gossip:
         """Turn checked messages into core events, until cancelled. One such task for all lives."""
         async for message, standing in self._inbox:
             match message:
-                case RequestMessage():
+                case SecretMessage():
+                    await self._emit(
+                        SecretHeard(unit=message.unit, secret=message.secret, guard_r=message.guard_r)
+                    )
+                case RequestMessage() if standing is not None:
                     await self._emit(
                         RequestHeard(
                             request=message.request, task=message.task, sig=message.sig, standing=standing
                         )
                     )
-                case BidsMessage():
+                case BidsMessage() if standing is not None:
                     for bid, digest, sig in zip(message.bids, message.digests, message.sigs, strict=True):
                         await self._emit(BidHeard(bid=bid, digest=digest, sig=sig, standing=standing))
                 case _:
@@ -186,9 +206,12 @@ class Gossip:
         message = messages.open_gossip(raw, self._domain)
         if type_of_topic.get(type(message), "notices") != name:
             raise PeerError(f"a {type(message).__name__} does not belong on this topic")
-        signer, stake, expiry = self._terms(message)
         if not self._now():
             raise Ignored("before the first head")
+        if isinstance(message, SecretMessage):
+            await self._judge_secret(message, origin)
+            return
+        signer, stake, expiry = self._terms(message)
         if expiry <= self._now():
             raise Ignored("expired")
         self._charge(message.id, signer, origin)
@@ -207,6 +230,29 @@ class Gossip:
         if isinstance(message, KeyCardMessage):
             self._directory.learn(message.card)
             return
+        self._hand_in(message, standing)
+
+    async def _judge_secret(self, message: SecretMessage, origin: ID) -> None:
+        """Does it open what the unit's Award committed to? Raises Ignored: a secret that came late is no fault."""
+        self._charge_repeated(message.id, origin)
+        committed = await self._draw_commit(message.unit, False) or await self._wait_for(message.unit, origin)
+        if committed is None or draw_commit(message.secret, message.guard_r) != committed:
+            raise Ignored("opens nothing")
+        if not self._node.take(trio.current_time()):
+            raise Ignored("node rate")
+        self._hand_in(message, None)
+
+    async def _wait_for(self, unit: UnitId, origin: ID) -> Hash | None:
+        """The drawCommit of a unit that is not COMMITTED yet as we see it. Raises Ignored if too many wait."""
+        if self._secrets_waiting >= SECRETS_WAITING or not self._origins.take(origin):
+            raise Ignored("too early")
+        self._secrets_waiting += 1
+        try:
+            return await self._draw_commit(unit, True)
+        finally:
+            self._secrets_waiting -= 1
+
+    def _hand_in(self, message: GossipMessage, standing: Standing | None) -> None:
         try:
             self._inbox_in.send_nowait((message, standing))
         except trio.WouldBlock:
@@ -227,9 +273,19 @@ class Gossip:
             case ReportMessage(report=report):
                 return report.author, 1, report.expiry  # anything at all in escrow
             case _:
-                raise Ignored("no use for it")  # secrets, commits, receipts: no role here acts on them yet
+                raise Ignored("no use for it")  # commits, receipts: no role here acts on them
 
     def _charge(self, message_id: Hash, signer: Address, origin: ID) -> None:
+        """A new message is its signer's expense, a repeated one its repeater's."""
+        if self._charge_repeated(message_id, origin):
+            return
+        if not self._signers.take(signer):
+            raise Ignored("signer rate")
+        if signer not in self._known_signers and not self._newcomers.take(origin):
+            raise Ignored("newcomers")
+
+    def _charge_repeated(self, message_id: Hash, origin: ID) -> bool:
+        """Whether the message was seen before; then `origin` pays for it."""
         now = trio.current_time()
         last = self._seen.pop(message_id, None)
         self._seen[message_id] = now if last is None or now - last >= REPEAT_AFTER else last
@@ -240,11 +296,7 @@ class Gossip:
                 raise Ignored("repeated")
             if not self._origins.take(origin):
                 raise Ignored("origin rate")
-            return
-        if not self._signers.take(signer):
-            raise Ignored("signer rate")
-        if signer not in self._known_signers and not self._newcomers.take(origin):
-            raise Ignored("newcomers")
+        return last is not None
 
     def _remember(self, signer: Address) -> None:
         self._known_signers[signer] = None

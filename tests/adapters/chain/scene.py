@@ -222,6 +222,8 @@ async def running(
         chain_id=deployed.chain_id,
         contract=deployed.block_edge,
         code_hash=deployed.code_hash,
+        court=deployed.court,
+        others=deployed.others,
         start=deployed.block,
         conf=0,
         poll=0.02,
