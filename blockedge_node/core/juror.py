@@ -23,15 +23,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from blockedge_node.core.actions import Action, Check, CloseRound, CommitVote, Note, RevealVote
+from blockedge_node.core.actions import Action, Check, CommitVote, Note, RevealVote
 from blockedge_node.core.commitment import Role, commitment
 from blockedge_node.core.court import NO_INPUT, Case, RoundView
+from blockedge_node.core.dispute import close_round
 from blockedge_node.core.events import CallMined, Checked, CheckFailed, Event, HeadSeen
 from blockedge_node.core.facts import note, volatile
 from blockedge_node.core.hashing import hash_words
 from blockedge_node.core.ids import Hash, Secret, TaskId, UnitId
 from blockedge_node.core.policy import run_time
-from blockedge_node.core.rounds import appeal_by, commit_by, latest, my_seats, reveal_by, standing, vote_at
+from blockedge_node.core.rounds import commit_by, latest, my_seats, reveal_by, vote_at
 from blockedge_node.core.unit import UnitView
 from blockedge_node.core.world import World
 
@@ -119,10 +120,7 @@ def due(state: Juror, world: World) -> tuple[Action, ...]:
         return _commits(state, view, case, round, world)
     if now <= reveal_by(case, round, params):
         return _reveals(state, view, case, round, world)
-    if now > appeal_by(case, round, params) + params.grace:
-        right = standing(view.case).right
-        return (CloseRound(unit=state.unit, target=view.on_chain, case=case, final_hash=right),)
-    return ()
+    return close_round(view, world, spare=params.grace)
 
 
 def finished(state: Juror, world: World) -> bool:

@@ -16,10 +16,11 @@ from blockedge_node.core.actions import Action, HandWatch, Note
 from blockedge_node.core.commitment import draw_commit
 from blockedge_node.core.events import Event, HeadSeen, SecretHeard, WatchKept
 from blockedge_node.core.facts import note, volatile
-from blockedge_node.core.ids import NO_SECRET, ZERO_HASH, Address, Digest, Hash, Secret, TaskId, UnitId
+from blockedge_node.core.ids import ZERO_HASH, Address, Digest, Hash, Secret, TaskId, UnitId
+from blockedge_node.core.proving import DrawSecret, Solved
 from blockedge_node.core.unit import Phase, UnitView
 from blockedge_node.core.watch import Watch
-from blockedge_node.core.worker import Solved, Worker, my_commitment
+from blockedge_node.core.worker import Worker, my_commitment
 from blockedge_node.core.world import World
 
 OPEN = (Phase.COMMITTED, Phase.REVEALED, Phase.DISPUTED)  # phases in which a tower may have to act
@@ -32,8 +33,7 @@ class Ward:
     award: Digest
     solved: Solved
     commitment: Hash
-    secret: Secret = NO_SECRET  # the draw's, once it was heard
-    guard_r: Hash = ZERO_HASH
+    heard: DrawSecret = DrawSecret()  # the requester's, once it was heard
     kept: frozenset[Digest] = frozenset()  # watches that their towers have on disk
     view: UnitView | None = volatile(None)
 
@@ -60,6 +60,7 @@ def begin(worker: Worker, world: World) -> Ward:
         award=worker.award,
         solved=solved,
         commitment=shown,
+        heard=worker.heard,
         view=worker.view,
     )
 
@@ -69,10 +70,7 @@ def step(state: Ward, event: Event, world: World) -> tuple[Ward, tuple[Note, ...
     match event:
         case HeadSeen():
             view = next((v for v in event.views if v.unit == state.unit), None)
-            state = replace(state, view=view)
-            if view and view.draw:
-                state = _learn(state, view.draw.secret, view.draw.guard_r)
-            return state, ()
+            return replace(state, view=view), ()
         case SecretHeard(unit=state.unit):
             return _learn(state, event.secret, event.guard_r), ()
         case WatchKept(unit=state.unit, watch=watch) if watch not in state.kept:
@@ -110,8 +108,8 @@ def watch_for(state: Ward, tower: Address) -> Watch:
         memory_hash=result.memory_hash,
         salt=state.solved.salt,
         guard_secret=state.solved.guard_secret,
-        secret=state.secret,
-        guard_r=state.guard_r,
+        secret=state.heard.secret,
+        guard_r=state.heard.guard_r,
     )
 
 
@@ -122,6 +120,6 @@ def _towers(world: World) -> tuple[Address, ...]:
 def _learn(state: Ward, secret: Secret, guard_r: Hash) -> Ward:
     """The draw secret, if it opens what the requester committed itself to."""
     committed = state.view.terms.draw_commit if state.view else ZERO_HASH
-    if state.secret != NO_SECRET or committed == ZERO_HASH or draw_commit(secret, guard_r) != committed:
+    if committed == ZERO_HASH or draw_commit(secret, guard_r) != committed:
         return state
-    return replace(state, secret=secret, guard_r=guard_r)
+    return replace(state, heard=DrawSecret(secret=secret, guard_r=guard_r))

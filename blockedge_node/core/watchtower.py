@@ -1,32 +1,37 @@
 """A watchtower: one unit of a client's, whose deadlines I meet while it does not (docs/protocol.md §4).
 
-    WatchHeard ─▶ (on disk) ─▶ AnswerWatch        then, if the client has not, shortly before each deadline:
+    WatchHeard ─▶ (on disk) ─▶ AnswerWatch        then, where the client has not by a margin before each deadline:
                                Reveal ─▶ Settle ─▶ CloseReports
                                             └────▶ Defend ─▶ Check ─▶ Appeal ─▶ CloseRound
 
-| view      | if the client has not                           | due          | from … until                       |
-|-----------|-------------------------------------------------|--------------|------------------------------------|
-| any       | a stream waits for our word                     | AnswerWatch  | –                                  |
-| COMMITTED | revealed                                        | Reveal       | a margin before revealBy           |
-| REVEALED  | settled                                         | Settle       | its windows + GRACE …              |
-| DISPUTED  | defended                                        | Defend       | a margin before since + DEFEND     |
-| DISPUTED  | the newest round stands against it              | Check        | revealBy … appealBy                |
-| DISPUTED  | appealed, and I found the same as it            | Appeal       | a margin before appealBy           |
-| DISPUTED  | closed the last round                           | CloseRound   | appealBy + GRACE …                 |
-| terminal  | closed reports: half of a false X is its        | CloseReports | since + GRACE …                    |
+What is due is what proving.py says is due of the client itself, only later:
+
+| due          | once the client has had                                          |
+|--------------|------------------------------------------------------------------|
+| AnswerWatch  | – (a stream waits for our word)                                  |
+| Draw         | its time until a margin before secretBy                          |
+| Reveal       | its time until a margin before revealBy                          |
+| Settle       | GRACE, after the windows                                         |
+| Defend       | its time until a margin before since + DEFEND                    |
+| Check        | – (the newest round stands against it: do I find what it found?) |
+| Appeal       | its time until a margin before appealBy, and I found the same    |
+| CloseRound   | GRACE, after appealBy                                            |
+| CloseReports | GRACE, after the end: half of a false X is its                   |
 
 The margin is a quarter of the window, and no less than four blocks: a client that is awake goes first, and a tower
 that acts all the same only pays for a call that is skipped.
 
 A tower needs no key of its client's, and does not take its word: it recomputes before it pays for an appeal, and
 pays at most policy.appeal_budget for one unit. A client's other Award for the same unit is another tower, since its
-commitment is another; only the one that the chain shows is acted for.
+commitment is another; only the one that the chain shows is acted for. The chunks of an output above 1 KiB are not
+here, so a demand for one is left to whoever has them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from blockedge_node.core import proving
 from blockedge_node.core.actions import (
     Action,
     AnswerWatch,
@@ -35,13 +40,13 @@ from blockedge_node.core.actions import (
     CloseReports,
     CloseRound,
     Defend,
+    Draw,
     Note,
     Reveal,
     Settle,
 )
 from blockedge_node.core.commitment import Role, commitment, draw_commit, guard
-from blockedge_node.core.court import snapshot_size
-from blockedge_node.core.deadlines import defend_by, jury_shown_by, reveal_by, settle_after
+from blockedge_node.core.deadlines import defend_by, reveal_by, secret_by, settles
 from blockedge_node.core.events import (
     CallMined,
     Checked,
@@ -56,13 +61,10 @@ from blockedge_node.core.facts import note, volatile
 from blockedge_node.core.hashing import Domain
 from blockedge_node.core.ids import NO_SECRET, ZERO_HASH, Address, Digest, Hash, Secret, UnitId
 from blockedge_node.core.jury import appeal_cost
-from blockedge_node.core.rounds import LAST_ROUND, appeal_by, latest, standing
-from blockedge_node.core.rounds import reveal_by as votes_revealed_by
-from blockedge_node.core.sortition import draw_seed, drawn
-from blockedge_node.core.task import Result
-from blockedge_node.core.unit import Phase, UnitView
+from blockedge_node.core.proving import DrawSecret, Solved, open_reports
+from blockedge_node.core.rounds import appeal_by, latest
+from blockedge_node.core.unit import UnitView
 from blockedge_node.core.watch import Kept
-from blockedge_node.core.worker import REPORTS_A_CALL
 from blockedge_node.core.world import World
 
 SHARE = 4  # the margin before a deadline is this part of its window …
@@ -75,14 +77,10 @@ MOST_WATCHES = 1024  # of one client at a time; more get no answer
 class Tower:
     client: Address
     unit: UnitId
-    result: Result
-    output: bytes  # inline, or empty
-    salt: Secret
-    guard_secret: Secret
+    solved: Solved  # the client's
     heard_at: int
-    kept: frozenset[Digest]  # watches that said so: our word is given for each
-    secret: Secret = NO_SECRET  # the draw's, once the client or gossip brought it
-    guard_r: Hash = ZERO_HASH
+    kept: frozenset[Digest] = frozenset()  # watches that said so: our word is given for each
+    heard: DrawSecret = DrawSecret()  # once the client or gossip brought it
     found: Hash | None = None  # what I got from the same program
     unchecked: bool = False  # I could not recompute it, so I do not pay for it
     end: str = ""
@@ -94,54 +92,48 @@ class Tower:
 
 
 def begin(event: WatchHeard, world: World) -> tuple[Tower, tuple[Note, ...]]:
+    """The door has seen the client's signature; the chain will show whether the opening is the unit's."""
     watch = event.watch
-    state = Tower(
-        client=event.client,
-        unit=watch.unit,
-        result=watch.result,
-        output=event.output,
-        salt=watch.salt,
-        guard_secret=watch.guard_secret,
-        heard_at=world.now,
-        kept=frozenset(),
-    )
+    state = Tower(client=event.client, unit=watch.unit, solved=_solved(event), heard_at=world.now)
     return _heard(state, event), (note(watch.unit, "watch.begun", client=event.client),)
 
 
 def commitment_of(event: WatchHeard, domain: Domain) -> Hash:
-    """What the watch opens: its identity here, as a client may have had two Awards for one unit."""
-    watch = event.watch
-    return _commitment(domain, watch.unit, event.client, watch.result, watch.salt, watch.guard_secret)
+    """What the watch opens: its identity here."""
+    return _commitment(domain, event.watch.unit, event.client, _solved(event))
 
 
 def opens(state: Tower, domain: Domain) -> Hash:
     """The commitment that this opening is of."""
-    return _commitment(domain, state.unit, state.client, state.result, state.salt, state.guard_secret)
+    return _commitment(domain, state.unit, state.client, state.solved)
+
+
+def is_clients(state: Tower, world: World) -> bool:
+    """Whether the chain shows the client's own unit, under the commitment that this opening is of."""
+    view = state.view
+    if view is None or view.terms.worker != state.client:
+        return False
+    return view.commitment == opens(state, world.domain)
 
 
 def step(state: Tower, event: Event, world: World) -> tuple[Tower, tuple[Note, ...]]:
     """Total: what is not this unit's changes nothing; the first secret that fits and the first check stand."""
     match event:
         case HeadSeen():
-            return _look(state, event, world)
+            return _look(state, event)
         case WatchHeard() if commitment_of(event, world.domain) == opens(state, world.domain):
             return _heard(state, event), ()
         case WatchAnswered(watch=watch):
             return replace(state, asked=state.asked - {watch}), ()
         case SecretHeard(unit=state.unit):
             return _learn(state, event.secret, event.guard_r), ()
-        case Checked(unit=state.unit, role=Role.WORKER) if state.found is None and not state.unchecked:
+        case Checked(unit=state.unit, role=Role.WORKER) if not _is_checked(state):
             if event.result is None:
-                return replace(state, unchecked=True), (
-                    note(state.unit, "watch.unchecked", reason="no_input"),
-                )
-            agrees = event.result == state.result
-            story = note(state.unit, "watch.checked", agrees=int(agrees))
+                return _unchecked(state, "no_input")
+            story = note(state.unit, "watch.checked", agrees=int(event.result == state.solved.result))
             return replace(state, found=event.result.hash()), (story,)
-        case CheckFailed(unit=state.unit, role=Role.WORKER, reason=reason) if state.found is None:
-            if state.unchecked:
-                return state, ()
-            return replace(state, unchecked=True), (note(state.unit, "watch.unchecked", reason=reason),)
+        case CheckFailed(unit=state.unit, role=Role.WORKER, reason=reason) if not _is_checked(state):
+            return _unchecked(state, reason)
         case CallMined(unit=state.unit):
             story = note(state.unit, f"tx.{event.call}", tx=event.tx, block=event.block, gas=event.gas)
             return state, (story,)
@@ -152,32 +144,26 @@ def step(state: Tower, event: Event, world: World) -> tuple[Tower, tuple[Note, .
 def due(state: Tower, world: World) -> tuple[Action, ...]:
     answers = tuple(AnswerWatch(kept=Kept(watch=digest)) for digest in sorted(state.asked))
     view = state.view
-    if view is None or not _is_clients(state, view, world):
+    if view is None or not is_clients(state, world):
         return answers
-    match view.phase:
-        case Phase.COMMITTED:
-            return (*answers, *_reveal(state, view, world))
-        case Phase.REVEALED:
-            return (*answers, *_settle(state, view, world))
-        case Phase.DISPUTED if view.case is None:
-            return (*answers, *_defend(state, view, world))
-        case Phase.DISPUTED:
-            return (*answers, *_jury(state, view, world))
-        case phase if phase.terminal and world.now > view.since + world.params.grace:
-            indexes = _open_reports(view)
-            close = CloseReports(unit=state.unit, target=view.on_chain, indexes=indexes)
-            return (*answers, close) if indexes else answers
-        case _:
-            return answers
+    wanted = proving.due(view, state.solved, state.heard, world)
+    instead = [
+        action for action in wanted if not isinstance(action, Appeal) and _is_late(action, view, world)
+    ]
+    appeals = [action for action in wanted if isinstance(action, Appeal)]
+    return (*answers, *instead, *(act for appeal in appeals for act in _appeal(state, view, appeal, world)))
 
 
 def finished(state: Tower, world: World) -> bool:
     if state.asked:
         return False
     view = state.view
-    if view is None or not _is_clients(state, view, world):
+    if view is None or not is_clients(state, world):
         return world.now > state.heard_at + PATIENCE
-    return view.phase.terminal and not _open_reports(view)
+    return view.phase.terminal and not open_reports(view)
+
+
+# ── what is due ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def margin(window: int, world: World) -> int:
@@ -185,76 +171,46 @@ def margin(window: int, world: World) -> int:
     return max(window // SHARE, LEAST_BLOCKS * world.policy.block_time)
 
 
-# ── what is due ──────────────────────────────────────────────────────────────────────────────────────────
+def _is_late(action: Action, view: UnitView, world: World) -> bool:
+    """Whether the client, were it awake, would have done this by now."""
+    params, now, round = world.params, world.now, latest(view)
+    match action:
+        case Draw():
+            return now > secret_by(view, params) - margin(params.secret, world)
+        case Reveal():
+            return now > reveal_by(view, params) - margin(params.reveal, world)
+        case Settle(secret=secret):
+            return settles(view, params, now - params.grace, shown=secret != NO_SECRET)
+        case Defend():
+            return now > defend_by(view, params) - margin(params.defend, world)
+        case Appeal(case=case) if round:
+            return now > appeal_by(case, round, params) - margin(params.appeal, world)
+        case CloseRound(case=case) if round:
+            return now > appeal_by(case, round, params) + params.grace
+        case CloseReports():
+            return now > view.since + params.grace
+        case _:
+            return False
 
 
-def _reveal(state: Tower, view: UnitView, world: World) -> tuple[Action, ...]:
-    """By then a checker has committed, or is late; and a secret that nobody showed is not waited for."""
-    last = reveal_by(view, world.params)
-    if not last - margin(world.params.reveal, world) < world.now <= last:
-        return ()
-    secret, guard_r = _undrawn(state, view)
-    return (
-        Reveal(
-            unit=state.unit,
-            target=view.on_chain,
-            result=state.result,
-            salt=state.salt,
-            guard=guard(state.guard_secret),
-            output=state.output,
-            secret=secret,
-            guard_r=guard_r,
-        ),
-    )
-
-
-def _settle(state: Tower, view: UnitView, world: World) -> tuple[Action, ...]:
-    if world.now <= settle_after(view, world.params) + world.params.grace:
-        return ()
-    secret, guard_r = _undrawn(state, view)
-    return (Settle(unit=state.unit, target=view.on_chain, secret=secret, guard_r=guard_r),)
-
-
-def _defend(state: Tower, view: UnitView, world: World) -> tuple[Action, ...]:
-    params, last = world.params, defend_by(view, world.params)
-    opened = view.jury_secret is not None or world.now > jury_shown_by(view, params)
-    if not opened or not last - margin(params.defend, world) < world.now <= last:
-        return ()
-    tickets = snapshot_size(world.tickets, view.challenge_by, params.ticket_age)
-    return (Defend(unit=state.unit, target=view.on_chain, guard_secret=state.guard_secret, tickets=tickets),)
-
-
-def _jury(state: Tower, view: UnitView, world: World) -> tuple[Action, ...]:
-    round, params, now = latest(view), world.params, world.now
-    if round is None or view.case is None:
-        return ()
-    case = view.case.case
-    opens_at, last = votes_revealed_by(case, round, params), appeal_by(case, round, params)
-    stands = standing(view.case)
-    if now > last + params.grace:
-        return (CloseRound(unit=state.unit, target=view.on_chain, case=case, final_hash=stands.right),)
-    if not opens_at < now <= last or round.round == LAST_ROUND or stands.phase is Phase.PAID:
-        return ()
-    price = appeal_cost(round.round + 1, case.fee)
-    if spent(view, world.me) + price > world.policy.appeal_budget or state.unchecked:
+def _appeal(state: Tower, view: UnitView, appeal: Appeal, world: World) -> tuple[Action, ...]:
+    """A client's word is not enough to pay for: first I look for myself."""
+    if state.unchecked or spent(view, world.me) + appeal.value > world.policy.appeal_budget:
         return ()
     if state.found is None:
-        return (_check(state, view, case.vwin),)
-    if state.found != state.result.hash() or now <= last - margin(params.appeal, world):
-        return ()
-    return (Appeal(unit=state.unit, case=case, round=round.round + 1, value=price),)
-
-
-def _check(state: Tower, view: UnitView, wall: int) -> Check:
-    return Check(
-        unit=state.unit,
-        request=view.request,
-        shard=view.terms.shard,
-        result=state.result,
-        output=state.output,
-        wall=float(wall),
-        role=Role.WORKER,
-    )
+        return (
+            Check(
+                unit=state.unit,
+                request=view.request,
+                shard=view.terms.shard,
+                result=state.solved.result,
+                output=state.solved.output,
+                wall=float(view.terms.vwin),
+                role=Role.WORKER,
+            ),
+        )
+    right = state.found == state.solved.result.hash()
+    return (appeal,) if right and _is_late(appeal, view, world) else ()
 
 
 def spent(view: UnitView, me: Address) -> int:
@@ -262,51 +218,34 @@ def spent(view: UnitView, me: Address) -> int:
     if view.case is None:
         return 0
     fee = view.case.case.fee
-    mine = (r for r in view.case.rounds if r.round and r.funder == me)
-    return sum(appeal_cost(r.round, fee) for r in mine)
-
-
-def _undrawn(state: Tower, view: UnitView) -> tuple[Secret, Hash]:
-    """The draw secret where showing it helps: it is known, and shows that nothing is drawn."""
-    shown = view.commitment
-    if state.secret == NO_SECRET or shown is None or view.drawn:
-        return NO_SECRET, ZERO_HASH
-    if drawn(draw_seed(state.secret, shown), view.terms.spot_bps):
-        return NO_SECRET, ZERO_HASH
-    return state.secret, state.guard_r
-
-
-def _open_reports(view: UnitView) -> tuple[int, ...]:
-    """Those with a bond; a checker's has its ticket instead."""
-    indexes = (report.index for report in view.reports if report.index and not report.closed)
-    return tuple(indexes)[:REPORTS_A_CALL]
+    return sum(appeal_cost(r.round, fee) for r in view.case.rounds if r.round and r.funder == me)
 
 
 # ── what was handed in, what the chain shows ─────────────────────────────────────────────────────────────
 
 
-def _commitment(
-    domain: Domain, unit: UnitId, client: Address, result: Result, salt: Secret, guard_secret: Secret
-) -> Hash:
-    return commitment(domain, unit, Role.WORKER, client, result.hash(), salt, guard=guard(guard_secret))
+def _solved(event: WatchHeard) -> Solved:
+    watch = event.watch
+    return Solved(result=watch.result, output=event.output, salt=watch.salt, guard_secret=watch.guard_secret)
 
 
-def _is_clients(state: Tower, view: UnitView, world: World) -> bool:
-    """Whether the chain shows the client's own unit, under the commitment that this opening is of."""
-    return view.terms.worker == state.client and view.commitment == opens(state, world.domain)
+def _commitment(domain: Domain, unit: UnitId, client: Address, solved: Solved) -> Hash:
+    hashed, sworn = solved.result.hash(), guard(solved.guard_secret)
+    return commitment(domain, unit, Role.WORKER, client, hashed, solved.salt, guard=sworn)
 
 
 def _heard(state: Tower, event: WatchHeard) -> Tower:
     """Once more, or with what the client has learnt since. An output that came once is not taken back."""
+    output = state.solved.output or event.output
     state = replace(
         state,
+        solved=replace(state.solved, output=output),
         kept=state.kept | {event.digest},
         asked=state.asked | {event.digest},
-        output=state.output or event.output,
     )
-    if event.watch.secret == NO_SECRET or state.secret != NO_SECRET:
+    if event.watch.secret == NO_SECRET or state.heard.secret != NO_SECRET:
         return state
-    return replace(state, secret=event.watch.secret, guard_r=event.watch.guard_r)
+    return replace(state, heard=DrawSecret(secret=event.watch.secret, guard_r=event.watch.guard_r))
 
 
 def _learn(state: Tower, secret: Secret, guard_r: Hash) -> Tower:
@@ -314,19 +253,26 @@ def _learn(state: Tower, secret: Secret, guard_r: Hash) -> Tower:
     committed = state.view.terms.draw_commit if state.view else ZERO_HASH
     if committed == ZERO_HASH or draw_commit(secret, guard_r) != committed:
         return state
-    return replace(state, secret=secret, guard_r=guard_r)
+    return replace(state, heard=DrawSecret(secret=secret, guard_r=guard_r))
 
 
-def _look(state: Tower, event: HeadSeen, world: World) -> tuple[Tower, tuple[Note, ...]]:
+def _is_checked(state: Tower) -> bool:
+    return state.found is not None or state.unchecked
+
+
+def _unchecked(state: Tower, reason: str) -> tuple[Tower, tuple[Note, ...]]:
+    return replace(state, unchecked=True), (note(state.unit, "watch.unchecked", reason=reason),)
+
+
+def _look(state: Tower, event: HeadSeen) -> tuple[Tower, tuple[Note, ...]]:
     view = next((v for v in event.views if v.unit == state.unit), None)
     state = replace(state, view=view)
     if view is None:
         return state, ()
-    committed = view.terms.draw_commit
-    if state.secret != NO_SECRET and draw_commit(state.secret, state.guard_r) != committed:
-        state = replace(state, secret=NO_SECRET, guard_r=ZERO_HASH)  # a client's word that does not open
-    if view.draw:
-        state = _learn(state, view.draw.secret, view.draw.guard_r)
+    heard = state.heard
+    if heard.secret != NO_SECRET and draw_commit(heard.secret, heard.guard_r) != view.terms.draw_commit:
+        state = replace(state, heard=DrawSecret())  # a client's word that opens nothing
     if not view.phase.terminal or state.end:
         return state, ()
-    return replace(state, end="watch.over"), (note(state.unit, "watch.over", phase=view.phase.name.lower()),)
+    ended = note(state.unit, "watch.over", phase=view.phase.name.lower())
+    return replace(state, end="watch.over"), (ended,)

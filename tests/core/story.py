@@ -9,12 +9,14 @@ time must change no fact: whatever repeats itself, gossip or a restarted action,
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, Self
 
 from blockedge_node.core import bidder, juror, requester, verifier, ward, watchtower, worker
 from blockedge_node.core.actions import Action, Note
 from blockedge_node.core.bidder import Bidder
+from blockedge_node.core.court import Ticket
 from blockedge_node.core.events import Event
 from blockedge_node.core.ids import Address
 from blockedge_node.core.juror import Juror
@@ -49,14 +51,20 @@ class Story:
         self.views: tuple[UnitView, ...] = ()
         self.notes: list[Note] = []
         self.module = MODULES[type(machine)]
+        self.tickets: tuple[Ticket, ...] = ()
 
     @property
     def world(self) -> World:
-        return world(self.me, self.now, **self.policy)
+        return replace(world(self.me, self.now, **self.policy), tickets=self.tickets)
 
     @property
     def due(self) -> tuple[Action, ...]:
         return self.module.due(self.machine, self.world)  # type: ignore[no-any-return]
+
+    def staked(self, *tickets: Ticket) -> Self:
+        """From now on the Court has these tickets."""
+        self.tickets = tickets
+        return self
 
     def at(self, seconds: int) -> Self:
         """A head `seconds` after the start that shows what the last one did."""

@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from blockedge_node.core import watchtower
 from blockedge_node.core.actions import (
     Action,
+    Appeal,
     AwardCommit,
     CommitReport,
+    CommitVote,
     SendAward,
 )
 from blockedge_node.core.ids import Digest, Hash, UnitId
-from blockedge_node.core.node import Machine, Node, verifier_key, worker_key
+from blockedge_node.core.juror import Juror
+from blockedge_node.core.node import Machine, Node, juror_key, verifier_key, worker_key
 from blockedge_node.core.requester import Requester
 from blockedge_node.core.shard import Shard
 from blockedge_node.core.task import Award, unit_id
 from blockedge_node.core.unit import UnitView
 from blockedge_node.core.verifier import Verifier
+from blockedge_node.core.watchtower import Tower
 from blockedge_node.core.worker import Worker
 from blockedge_node.core.world import World
 
@@ -29,6 +34,8 @@ class Sent:
     commitments: dict[Hash, Hash] = field(default_factory=dict)  # by hash of the Award
     reports: dict[UnitId, Hash] = field(default_factory=dict)
     awards: dict[UnitId, dict[Hash, Award]] = field(default_factory=dict)  # by hash of the Award
+    votes: dict[tuple[UnitId, int, int], Hash] = field(default_factory=dict)  # by unit, round and seat
+    appeals: dict[tuple[UnitId, int], int] = field(default_factory=dict)  # wei, by unit and round
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,15 @@ class Case:
         found = self.machine(verifier_key(unit))
         return found if isinstance(found, Verifier) else None
 
+    def juror(self, unit: UnitId) -> Juror | None:
+        found = self.machine(juror_key(unit))
+        return found if isinstance(found, Juror) else None
+
+    def tower(self, unit: UnitId) -> Tower | None:
+        """A client's unit that I watch, under the commitment that the chain shows."""
+        mine = (m for m in self.node.machines.values() if isinstance(m, Tower) and m.unit == unit)
+        return next((m for m in mine if watchtower.is_clients(m, self.world)), None)
+
     def workers(self) -> list[Worker]:
         return [machine for machine in self.node.machines.values() if isinstance(machine, Worker)]
 
@@ -66,7 +82,13 @@ class Case:
         """The newest view of the unit that any machine holds."""
         views = (
             machine.view
-            for machine in (self.worker_of(unit), self.shard(unit), self.verifier(unit))
+            for machine in (
+                self.worker_of(unit),
+                self.shard(unit),
+                self.verifier(unit),
+                self.juror(unit),
+                self.tower(unit),
+            )
             if machine and machine.view
         )
         return next(views, None)
@@ -118,6 +140,10 @@ class Rulebook:
                 self.sent.commitments.setdefault(action.registration.signed.award.hash(), action.commitment)
             case CommitReport():
                 self.sent.reports.setdefault(action.unit, action.hash)
+            case CommitVote():
+                self.sent.votes.setdefault((action.unit, action.round, action.seat), action.hash)
+            case Appeal():
+                self.sent.appeals[action.unit, action.round] = action.value
             case SendAward():
                 award = action.signed.award
                 self.sent.awards.setdefault(unit_id(award.task, award.shard), {})[award.hash()] = award

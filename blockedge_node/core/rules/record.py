@@ -121,7 +121,7 @@ def commit_only_when_assigned(case: Case) -> bool:
 @rule("a result shown before its commitment is on the chain can be copied; one of another salt never opens")
 def reveal_only_my_shown_commitment(case: Case) -> bool:
     match case.action:
-        case Reveal(unit=unit):
+        case Reveal(unit=unit) if case.tower(unit) is None:
             view, mine = case.view(unit), case.worker_of(unit)
             if view is None or mine is None or mine.solved is None or view.phase is not Phase.COMMITTED:
                 return True

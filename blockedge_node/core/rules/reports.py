@@ -8,6 +8,7 @@ from blockedge_node.core.actions import (
     CommitReport,
     RevealReport,
 )
+from blockedge_node.core.commitment import Role
 from blockedge_node.core.deadlines import (
     challenge_by,
     report_by,
@@ -38,7 +39,7 @@ def never_check_or_report_own_work(case: Case) -> bool:
 def report_only_in_its_window(case: Case) -> bool:
     params, now = case.world.params, case.world.now
     match case.action:
-        case Check(unit=unit) | CommitReport(unit=unit):
+        case Check(unit=unit, role=Role.REPORTER) | CommitReport(unit=unit):
             view = case.view(unit)
             return view is None or view.phase is not Phase.REVEALED or now > challenge_by(view, params)
         case RevealReport(unit=unit):
