@@ -6,6 +6,7 @@
     bidder:<task>           Bidder             RequestHeard, if policy bids      no bid is live
     worker:<award>          Worker             AwardHeard, if the bidder agrees  its unit ended, or died
     verifier:<unit>         Verifier           HeadSeen with a revealed result   the unit ended
+    checker:<unit>          Checker            HeadSeen with my ticket drawn     the unit ended
     juror:<unit>            Juror              HeadSeen with a seat of mine      the unit ended
     ward:<award>            Ward               HeadSeen with my commitment       the unit ended
     tower:<commitment>      Tower              WatchHeard, if from a client      the unit ended
@@ -23,6 +24,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from blockedge_node.core import bidder as bidders
+from blockedge_node.core import checker as checkers
 from blockedge_node.core import jobs
 from blockedge_node.core import juror as jurors
 from blockedge_node.core import requester as requesters
@@ -32,6 +34,7 @@ from blockedge_node.core import watchtower as towers
 from blockedge_node.core import worker as workers
 from blockedge_node.core.actions import Action, Note, RefuseAward
 from blockedge_node.core.bidder import Bidder
+from blockedge_node.core.checker import Checker
 from blockedge_node.core.events import (
     AwardHeard,
     Event,
@@ -53,11 +56,11 @@ from blockedge_node.core.watchtower import Tower
 from blockedge_node.core.worker import Worker
 from blockedge_node.core.world import World
 
-Machine = JobRun | Requester | Bidder | Worker | Verifier | Juror | Ward | Tower
+Machine = JobRun | Requester | Bidder | Worker | Verifier | Checker | Juror | Ward | Tower
 
 # What the journal may find in its rows (store/journal.py).
 MACHINES: Mapping[str, type] = MappingProxyType(
-    {cls.__name__: cls for cls in (JobRun, Requester, Bidder, Worker, Verifier, Juror, Ward, Tower)}
+    {cls.__name__: cls for cls in (JobRun, Requester, Bidder, Worker, Verifier, Checker, Juror, Ward, Tower)}
 )
 STRANGERS = 256  # awards without a bid of ours whose streams are answered; beyond, they time out
 
@@ -107,6 +110,8 @@ def due_of(machine: Machine, world: World) -> tuple[Action, ...]:
             return workers.due(machine, world)
         case Verifier():
             return verifiers.due(machine, world)
+        case Checker():
+            return checkers.due(machine, world)
         case Juror():
             return jurors.due(machine, world)
         case Ward():
@@ -129,6 +134,8 @@ def finished(machine: Machine, world: World) -> bool:
             return workers.finished(machine, world)
         case Verifier():
             return verifiers.finished(machine, world)
+        case Checker():
+            return checkers.finished(machine, world)
         case Juror():
             return jurors.finished(machine, world)
         case Ward():
@@ -165,7 +172,7 @@ def load_of(machine: Machine, world: World) -> Load:
             return Load(*workers.exposure(machine, world), workers.workload(machine, world))
         case Verifier():
             return Load(verifiers.exposure(machine, world))
-        case JobRun() | Juror() | Ward() | Tower():
+        case JobRun() | Checker() | Juror() | Ward() | Tower():
             return Load()
 
 
@@ -305,6 +312,8 @@ class _Step:
                 self._put(key, *workers.step(machine, event, self.world))
             case Verifier():
                 self._put(key, *verifiers.step(machine, event, self.world))
+            case Checker():
+                self._put(key, *checkers.step(machine, event, self.world))
             case Juror():
                 self._put(key, *jurors.step(machine, event, self.world))
             case Ward():
@@ -333,6 +342,10 @@ class _Step:
         self._seek_towers()
 
     def _sit(self, view: UnitView) -> None:
+        """What my tickets are drawn for."""
+        key = checker_key(view.unit)
+        if key not in self.machines and checkers.wants(view, self.world):
+            self._put(key, *checkers.begin(view, self.world))
         key = juror_key(view.unit)
         if key not in self.machines and jurors.wants(view, self.world):
             self._put(key, *jurors.begin(view, self.world))
@@ -388,6 +401,10 @@ def worker_key(award: bytes) -> str:
 
 def verifier_key(unit: bytes) -> str:
     return f"verifier:{unit.hex()}"
+
+
+def checker_key(unit: bytes) -> str:
+    return f"checker:{unit.hex()}"
 
 
 def juror_key(unit: bytes) -> str:

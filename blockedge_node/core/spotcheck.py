@@ -27,8 +27,8 @@ from blockedge_node.core.actions import (
     Settle,
     ShowJury,
 )
+from blockedge_node.core.checker import drawn_seat
 from blockedge_node.core.commitment import DrawSecrets
-from blockedge_node.core.court import seat_of
 from blockedge_node.core.deadlines import (
     challenge_by,
     jury_shown_by,
@@ -99,13 +99,16 @@ def _fine(view: UnitView, world: World) -> tuple[Action, ...]:
     """The checker cost me φ; its fine is burned, but a ticket that goes on missing checks leaves."""
     if not view.flags & CHECK_MISSED or view.draw is None or view.check_fined:
         return ()
-    seed, at, terms = view.draw.seed, view.committed_at, view.terms
-    missing = seat_of(world.tickets, seed, 0, at, world.params.ticket_age, (terms.worker, terms.requester))
+    missing = drawn_seat(view, world)
     if missing is None:
         return ()
     return (
         FineChecker(
-            unit=view.unit, target=view.on_chain, draw_seed=seed, committed_at=at, proof=missing.proof
+            unit=view.unit,
+            target=view.on_chain,
+            draw_seed=view.draw.seed,
+            committed_at=view.committed_at,
+            proof=missing.proof,
         ),
     )
 

@@ -9,11 +9,14 @@
 | REVEALED | wrong, no report of mine shown | CommitReport, if I can bond it    | … challengeBy                  |
 | REVEALED | my report shown, not revealed  | RevealReport, at its shown index  | challengeBy … reportBy         |
 | REVEALED | my report shown                | Settle, if the others do not      | its windows + GRACE …          |
+| DISPUTED | a jury errs about my report    | Appeal                            | revealBy … appealBy            |
+| DISPUTED | the case's rounds are over     | CloseRound, if the others do not  | appealBy + GRACE …             |
 | terminal | my report's bond is still held | CloseReports                      | –                              |
 
-Whose results: others' units of judged kinds, sampled by policy.verify_bps; and court units that I requested,
-sampled by verify_own_bps or where the revealed result is not the one that was delivered to me (before there is a
-Court only the requester may report those, §6.4). Never my own work. The report's salt is drawn with the check and
+Whose results: others' units of judged kinds, sampled by policy.verify_bps; court units that I requested, sampled by
+verify_own_bps or where the revealed result is not the one that was delivered to me; others' court units, sampled by
+verify_bps_court where there is a Court (without, only the requester may report those, §6.4). Never my own work, nor
+a unit that I check as its drawn checker. The report's salt is drawn with the check and
 kept: one report, one salt. Stage I hides the evidence, so that nobody can copy it into a report of their own.
 """
 
@@ -31,12 +34,16 @@ from blockedge_node.core.actions import (
     Settle,
 )
 from blockedge_node.core.commitment import Role, commitment, evidence_hash
-from blockedge_node.core.deadlines import challenge_by, report_by, settle_after
+from blockedge_node.core.deadlines import challenge_by, report_by, settles
+from blockedge_node.core.dispute import AGAINST_ACCUSER, appeal, close_round
 from blockedge_node.core.events import CallMined, Checked, CheckFailed, Event, HeadSeen
 from blockedge_node.core.facts import note, volatile
 from blockedge_node.core.ids import Hash, Secret, TaskId, UnitId
+from blockedge_node.core.params import Params
 from blockedge_node.core.policy import free_for, samples
-from blockedge_node.core.selection import is_court
+from blockedge_node.core.proving import open_reports
+from blockedge_node.core.selection import has_jury, is_court
+from blockedge_node.core.sortition import ROUNDS
 from blockedge_node.core.task import Result
 from blockedge_node.core.unit import Phase, ReportView, Terms, UnitView
 from blockedge_node.core.world import World
@@ -78,8 +85,12 @@ def wants(view: UnitView, delivered: Result | None, world: World) -> bool:
     if not is_court(view.terms.kind):
         able = world.policy.verifier and view.terms.kind in world.policy.kinds
         return able and samples(view.unit, world.policy.verify_bps, world.me)
-    if view.terms.requester != world.me:
+    if view.check is not None and view.check.author == world.me:
         return False
+    if view.terms.requester != world.me:
+        able = world.policy.verifier and view.terms.kind in world.policy.kinds
+        sampled = samples(view.unit, world.policy.verify_bps_court, world.me)
+        return able and sampled and has_jury(view.terms.kind, world.params)
     differs = delivered is not None and delivered != view.result
     return differs or samples(view.unit, world.policy.verify_own_bps, world.me)
 
@@ -102,9 +113,9 @@ def step(state: Verifier, event: Event, world: World) -> tuple[Verifier, tuple[N
     match event:
         case HeadSeen():
             return _look(state, event, world)
-        case Checked(unit=state.unit) if not state.checked:
+        case Checked(unit=state.unit, role=Role.REPORTER) if not state.checked:
             return _found(replace(state, checked=True), event)
-        case CheckFailed(unit=state.unit, reason=reason) if not state.checked:
+        case CheckFailed(unit=state.unit, role=Role.REPORTER, reason=reason) if not state.checked:
             return replace(state, checked=True), (note(state.unit, "check.failed", reason=reason),)
         case CallMined(unit=state.unit):
             story = note(state.unit, f"tx.{event.call}", tx=event.tx, block=event.block, gas=event.gas)
@@ -120,8 +131,15 @@ def due(state: Verifier, world: World) -> tuple[Action, ...]:
     if view.phase is Phase.REVEALED:
         return _in_window(state, view, world)
     mine = _shown(state, world)
-    if view.phase.terminal and mine and not mine.closed:
-        return (CloseReports(unit=state.unit, target=view.on_chain, indexes=(mine.index,)),)
+    if mine is None:
+        return ()
+    if view.phase is Phase.DISPUTED:
+        accused = mine.result_hash not in (None, view.result_hash)
+        against_me = appeal(view, AGAINST_ACCUSER, world) if accused else ()
+        return (*against_me, *close_round(view, world, spare=world.params.grace))
+    if view.phase.terminal and not mine.closed:
+        checks = tuple(index for index in open_reports(view) if index == 0)  # nobody else may care
+        return (CloseReports(unit=state.unit, target=view.on_chain, indexes=(*checks, mine.index)),)
     return ()
 
 
@@ -141,11 +159,14 @@ def exposure(state: Verifier, world: World) -> int:
     """Wei of a bond that I am about to lock."""
     view = state.view
     stage_one = view and view.phase is Phase.REVEALED and world.now <= challenge_by(view, world.params)
-    return bond(view.terms) if view and stage_one and state.report and not _shown(state, world) else 0
+    unlocked = stage_one and state.report and not _shown(state, world)
+    return bond(view.terms, world.params) if view and unlocked else 0
 
 
-def bond(terms: Terms) -> int:
-    return max(terms.deposit // BOND_SHARE, terms.check_fee)
+def bond(terms: Terms, params: Params) -> int:
+    """B in wei: X, and where a jury decides, the fees of its first round (§6.4)."""
+    first_round = ROUNDS[0] * terms.check_fee if has_jury(terms.kind, params) else 0
+    return max(terms.deposit // BOND_SHARE, terms.check_fee) + first_round
 
 
 # ── what is due ──────────────────────────────────────────────────────────────────────────────────────────
@@ -153,7 +174,7 @@ def bond(terms: Terms) -> int:
 
 def _in_window(state: Verifier, view: UnitView, world: World) -> tuple[Action, ...]:
     mine, revealed, now = _shown(state, world), view.result, world.now
-    if mine and now > settle_after(view, world.params) + world.params.grace:
+    if mine and settles(view, world.params, now - world.params.grace):
         return (Settle(unit=state.unit, target=view.on_chain),)
     if revealed is None:
         return ()
@@ -178,7 +199,7 @@ def _in_window(state: Verifier, view: UnitView, world: World) -> tuple[Action, .
 
 
 def _first_stage(state: Verifier, view: UnitView, revealed: Result, world: World) -> tuple[Action, ...]:
-    if len(view.reports) >= ENOUGH_REPORTS:
+    if sum(1 for report in view.reports if report.index) >= ENOUGH_REPORTS:
         return ()
     hashed = my_report(state, world)
     if hashed:
@@ -225,13 +246,20 @@ def _look(state: Verifier, event: HeadSeen, world: World) -> tuple[Verifier, tup
     notes: list[Note] = []
     mine = _shown(state, world)
     if view and state.report and not mine and view.phase is Phase.REVEALED:
-        needed = bond(view.terms)
+        needed = bond(view.terms, world.params)
         poor = free_for(world, report_by(view, world.params)) + exposure(state, world) < needed
         if poor and not state.poor:
             notes.append(note(state.unit, "report.none.balance", needed=needed))
         state = replace(state, poor=poor)
     if view and view.phase.terminal and mine and not state.end:
-        code = f"report.{'right' if view.phase is Phase.SLASHED else 'ended'}"
+        code = f"report.{'right' if _was_right(state, view) else 'ended'}"
         notes.append(note(state.unit, code, index=mine.index, phase=view.phase.name.lower()))
         state = replace(state, end=code)
     return state, tuple(notes)
+
+
+def _was_right(state: Verifier, view: UnitView) -> bool:
+    """Of a jury's conviction, only who had the final hash was right; silence or evidence convicts for all."""
+    if view.phase is not Phase.SLASHED or state.report is None:
+        return False
+    return view.final_hash is None or view.final_hash == state.report.result_hash

@@ -17,6 +17,7 @@ from tests.core.builders import (
     BOB,
     CAROL,
     DAVE,
+    DEV,
     RESULT,
     START,
     assigned,
@@ -108,7 +109,7 @@ def test_nothing_begins_after_challengeBy() -> None:
 
 def test_a_bond_that_is_not_covered_is_not_promised() -> None:
     story = checking().gets(WRONG)
-    poor = Standing(account=Account(free=verifiers.bond(VIEW.terms) - 1))
+    poor = Standing(account=Account(free=verifiers.bond(VIEW.terms, DEV) - 1))
     here = replace(story.world, standing=poor, exposure=verifiers.exposure(story.machine, story.world))
     story.machine, notes = verifiers.step(story.machine, head(START + 1, VIEW), here)
     assert [note.code for note in notes] == ["report.none.balance"]
