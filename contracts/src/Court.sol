@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {CaseWord, VoteWord, caseWord, voteWord} from "./CourtSlots.sol";
 import {Hashing} from "./Hashing.sol";
 import {ICourt, IRuled} from "./interfaces/ICourt.sol";
 import {Jury} from "./Jury.sol";
@@ -31,9 +32,9 @@ contract Court is Tickets {
     uint256 private immutable JREVEAL;
     uint256 private immutable APPEAL;
 
-    mapping(bytes32 unit => CaseSlot) private _cases;
+    mapping(bytes32 unit => CaseWord) private _cases;
     // By place: a round's seats follow those of the rounds before it.
-    mapping(bytes32 unit => mapping(uint256 place => Vote)) private _votes;
+    mapping(bytes32 unit => mapping(uint256 place => VoteWord)) private _votes;
     mapping(bytes32 unit => mapping(uint256 round => Funding)) private _fundings;
 
     /// @param p The deployment's constants, config/params.*.json.
@@ -48,16 +49,12 @@ contract Court is Tickets {
 
     /// @inheritdoc ICourt
     function open(Case calldata case_, uint40 ticketPlus1, uint96 fromTicket) external payable onlyBlockEdge {
-        CaseSlot storage slot = _cases[case_.unit];
-        if (slot.state != CaseState.None) {
-            revert BadPhase(uint8(CaseState.None), uint8(slot.state));
-        }
+        CaseState state = _cases[case_.unit].state();
+        if (state != CaseState.None) revert BadPhase(uint8(CaseState.None), uint8(state));
         _checkSnapshot(case_.tickets, case_.snapshot);
         uint256 pot = msg.value;
         if (ticketPlus1 != 0) pot += _charge(ticketPlus1 - 1, fromTicket);
-        _cases[case_.unit] = CaseSlot({
-            state: CaseState.Open, round: 0, roundAt: uint40(block.timestamp), digest: _digest(case_)
-        });
+        _cases[case_.unit] = caseWord(0, _digest(case_));
         _fundings[case_.unit][0] = Funding(case_.accuser, uint96(pot));
         emit CaseOpened(case_.unit, case_);
     }
@@ -72,15 +69,15 @@ contract Court is Tickets {
         uint8 attempt,
         bytes32 commitment
     ) external {
-        CaseSlot memory slot = _running(case_);
-        uint256 place = _place(slot, round, seat);
-        uint256 commitBy = _commitBy(case_, slot);
+        CaseWord running = _running(case_);
+        uint256 place = _place(running, round, seat);
+        uint256 commitBy = _commitBy(case_, running);
         if (block.timestamp > commitBy) revert TooLate(commitBy);
-        Vote storage vote = _votes[case_.unit][place];
-        if (vote.state != VoteState.None) revert BadPhase(uint8(VoteState.None), uint8(vote.state));
+        VoteState state = _votes[case_.unit][place].voteState();
+        if (state != VoteState.None) revert BadPhase(uint8(VoteState.None), uint8(state));
         (uint256 found, uint256 ticket, address owner) = _sitting(case_, round, seat);
-        if (found != attempt || owner != msg.sender) revert NotSeat();
-        _votes[case_.unit][place] = Vote(uint32(ticket), VoteState.Committed, uint208(uint256(commitment)));
+        if (found == Sortition.TRIES || found != attempt || owner != msg.sender) revert NotSeat();
+        _votes[case_.unit][place] = voteWord(ticket, VoteState.Committed, uint256(commitment));
         emit Voted(case_.unit, round, seat, uint32(ticket), commitment);
     }
 
@@ -92,36 +89,35 @@ contract Court is Tickets {
         bytes32 resultHash,
         bytes32 salt
     ) external {
-        CaseSlot memory slot = _running(case_);
-        uint256 place = _place(slot, round, seat);
-        uint256 commitBy = _commitBy(case_, slot);
+        CaseWord running = _running(case_);
+        uint256 place = _place(running, round, seat);
+        uint256 commitBy = _commitBy(case_, running);
         if (block.timestamp <= commitBy) revert TooEarly(commitBy);
         if (block.timestamp > commitBy + JREVEAL) revert TooLate(commitBy + JREVEAL);
-        Vote memory vote = _votes[case_.unit][place];
-        if (vote.state != VoteState.Committed) {
-            revert BadPhase(uint8(VoteState.Committed), uint8(vote.state));
+        VoteWord vote = _votes[case_.unit][place];
+        if (vote.voteState() != VoteState.Committed) {
+            revert BadPhase(uint8(VoteState.Committed), uint8(vote.voteState()));
         }
-        address author = _ownerOf(vote.ticket);
+        uint256 ticket = vote.ticket();
+        address author = _ownerOf(ticket);
         bytes32 commitment = Hashing.vote(BLOCK_EDGE, case_.unit, round, seat, author, resultHash, salt);
         // 0 means "nobody voted" in a ruling, and is no result's hash.
-        if (uint208(uint256(commitment)) != vote.hash || resultHash == 0) revert BadOpening("vote");
-        _votes[case_.unit][place] = Vote(vote.ticket, VoteState.Revealed, Jury.mark(resultHash));
+        if (uint208(uint256(commitment)) != vote.mark() || resultHash == 0) revert BadOpening("vote");
+        _votes[case_.unit][place] = voteWord(ticket, VoteState.Revealed, Jury.mark(resultHash));
         emit VoteRevealed(case_.unit, round, seat, resultHash);
     }
 
     /// @inheritdoc ICourt
     function appeal(Case calldata case_) external payable nonReentrant {
-        CaseSlot memory slot = _running(case_);
-        if (slot.round == Jury.LAST_ROUND) revert NoAppeal();
-        uint256 revealBy = _commitBy(case_, slot) + JREVEAL;
+        CaseWord running = _running(case_);
+        if (running.round() == Jury.LAST_ROUND) revert NoAppeal();
+        uint256 revealBy = _commitBy(case_, running) + JREVEAL;
         if (block.timestamp <= revealBy) revert TooEarly(revealBy);
         if (block.timestamp > revealBy + APPEAL) revert TooLate(revealBy + APPEAL);
-        uint8 round = slot.round + 1;
+        uint8 round = uint8(running.round()) + 1;
         uint256 fees = Jury.seats(round) * case_.fee;
         if (msg.value != fees) revert BadValue(fees, msg.value);
-        slot.round = round;
-        slot.roundAt = uint40(block.timestamp);
-        _cases[case_.unit] = slot;
+        _cases[case_.unit] = caseWord(round, running.digest());
         _fundings[case_.unit][round] = Funding(msg.sender, uint96(fees));
         emit Appealed(case_.unit, round, msg.sender);
     }
@@ -130,16 +126,16 @@ contract Court is Tickets {
 
     /// @inheritdoc ICourt
     function closeRound(Unit calldata unit, Case calldata case_, bytes32 finalHash) external nonReentrant {
-        CaseSlot memory slot = _running(case_);
+        CaseWord running = _running(case_);
         if (Hashing.unit(unit.terms.task, unit.terms.shard) != case_.unit) revert BadCase();
-        uint256 closesAt = _commitBy(case_, slot) + JREVEAL;
-        if (slot.round != Jury.LAST_ROUND) closesAt += APPEAL;
+        uint256 closesAt = _commitBy(case_, running) + JREVEAL;
+        if (running.round() != Jury.LAST_ROUND) closesAt += APPEAL;
         if (block.timestamp <= closesAt) revert TooEarly(closesAt);
-        _cases[case_.unit].state = CaseState.Closed;
+        _cases[case_.unit] = running.closed();
 
         Ruling memory ruling;
         ruling.finalHash = finalHash;
-        uint256 pool = _conclude(case_, slot.round, ruling);
+        uint256 pool = _conclude(case_, running.round(), ruling);
         emit CaseClosed(case_.unit, uint8(ruling.outcome), finalHash);
         IRuled(BLOCK_EDGE).rule{value: pool}(unit, ruling);
     }
@@ -151,9 +147,9 @@ contract Court is Tickets {
         uint256 last,
         Ruling memory ruling
     ) private returns (uint256 pool) {
-        Vote[] memory votes = _votesOf(case_.unit, last);
+        VoteWord[] memory votes = _votesOf(case_.unit, last);
         Phase[3] memory outcomes;
-        uint208 right;
+        uint256 right;
         (outcomes, right) = _tally(votes, last, case_.accused);
         // The Court keeps 208 bits of a hash, BlockEdge needs them all.
         if (right != (ruling.finalHash == 0 ? 0 : Jury.mark(ruling.finalHash))) {
@@ -183,35 +179,36 @@ contract Court is Tickets {
     /// an empty seat is nobody's.
     function _payJurors(
         Case calldata case_,
-        Vote[] memory votes,
+        VoteWord[] memory votes,
         uint256 last,
-        uint208 right,
+        uint256 right,
         uint256 pool
     ) private returns (uint256) {
         uint256 fee = case_.fee;
         for (uint256 r = 0; r <= last; ++r) {
             uint256 start = Jury.first(r);
             for (uint256 seat = 0; seat < Jury.seats(r); ++seat) {
-                Vote memory vote = votes[start + seat];
-                if (vote.state == VoteState.None) {
+                VoteWord vote = votes[start + seat];
+                VoteState state = vote.voteState();
+                if (state == VoteState.None) {
                     (uint256 attempt, uint256 absent,) = _sitting(case_, r, seat);
                     if (attempt != Sortition.TRIES) pool += _charge(absent, fee);
-                } else if (vote.state == VoteState.Committed || vote.hash != right) {
-                    pool += _charge(vote.ticket, ALPHA * fee);
+                } else if (state == VoteState.Committed || vote.mark() != right) {
+                    pool += _charge(vote.ticket(), ALPHA * fee);
                 }
             }
         }
         for (uint256 i = 0; i < votes.length; ++i) {
-            if (votes[i].state != VoteState.Revealed || votes[i].hash != right) continue;
+            if (votes[i].voteState() != VoteState.Revealed || votes[i].mark() != right) continue;
             uint256 paid = fee < pool ? fee : pool;
             pool -= paid;
-            _pay(votes[i].ticket, paid);
+            _pay(votes[i].ticket(), paid);
         }
         return pool;
     }
 
-    function _votesOf(bytes32 unit, uint256 last) private view returns (Vote[] memory votes) {
-        votes = new Vote[](Jury.first(last) + Jury.seats(last));
+    function _votesOf(bytes32 unit, uint256 last) private view returns (VoteWord[] memory votes) {
+        votes = new VoteWord[](Jury.first(last) + Jury.seats(last));
         for (uint256 i = 0; i < votes.length; ++i) {
             votes[i] = _votes[unit][i];
         }
@@ -219,15 +216,15 @@ contract Court is Tickets {
 
     /// @notice The outcome of every round, and what the last one holds right.
     function _tally(
-        Vote[] memory votes,
+        VoteWord[] memory votes,
         uint256 last,
         bytes32 accused
-    ) private pure returns (Phase[3] memory outcomes, uint208 right) {
-        uint208[] memory shown = new uint208[](votes.length);
+    ) private pure returns (Phase[3] memory outcomes, uint256 right) {
+        uint256[] memory shown = new uint256[](votes.length);
         for (uint256 i = 0; i < votes.length; ++i) {
-            if (votes[i].state == VoteState.Revealed) shown[i] = votes[i].hash;
+            if (votes[i].voteState() == VoteState.Revealed) shown[i] = votes[i].mark();
         }
-        uint208 mark = Jury.mark(accused);
+        uint256 mark = Jury.mark(accused);
         for (uint256 r = 0; r <= last; ++r) {
             (outcomes[r], right) = Jury.outcomeOf(shown, r, mark);
         }
@@ -254,12 +251,12 @@ contract Court is Tickets {
 
     /// @inheritdoc ICourt
     function caseOf(bytes32 unit) external view returns (CaseSlot memory) {
-        return _cases[unit];
+        return _cases[unit].unpack();
     }
 
     /// @inheritdoc ICourt
     function voteOf(bytes32 unit, uint8 round, uint8 seat) external view returns (Vote memory) {
-        return _votes[unit][Jury.first(round) + seat];
+        return _votes[unit][Jury.first(round) + seat].unpackVote();
     }
 
     /// @inheritdoc ICourt
@@ -270,10 +267,11 @@ contract Court is Tickets {
     // ── the case in calldata ────────────────────────────────────────────────────────────────────────────
 
     /// @notice The slot of an open case that this calldata is the whole of.
-    function _running(Case calldata case_) private view returns (CaseSlot memory slot) {
-        slot = _cases[case_.unit];
-        if (slot.state != CaseState.Open) revert BadPhase(uint8(CaseState.Open), uint8(slot.state));
-        if (slot.digest != _digest(case_)) revert BadCase();
+    function _running(Case calldata case_) private view returns (CaseWord running) {
+        running = _cases[case_.unit];
+        CaseState state = running.state();
+        if (state != CaseState.Open) revert BadPhase(uint8(CaseState.Open), uint8(state));
+        if (running.digest() != _digest(case_)) revert BadCase();
     }
 
     /// @dev A Case holds static values only: its calldata is its abi.encode. Ten words.
@@ -286,14 +284,16 @@ contract Court is Tickets {
     }
 
     /// @notice Where a vote of the current round is kept.
-    function _place(CaseSlot memory slot, uint256 round, uint256 seat) private pure returns (uint256) {
-        if (round != slot.round) revert BadPhase(slot.round, uint8(round));
+    function _place(CaseWord running, uint256 round, uint256 seat) private pure returns (uint256) {
+        if (round != running.round()) revert BadPhase(uint8(running.round()), uint8(round));
         if (seat >= Jury.seats(round)) revert NotSeat();
         return Jury.first(round) + seat;
     }
 
-    function _commitBy(Case calldata case_, CaseSlot memory slot) private view returns (uint256) {
-        return uint256(slot.roundAt) + JCOMMIT + case_.vwin;
+    function _commitBy(Case calldata case_, CaseWord running) private view returns (uint256) {
+        unchecked {
+            return running.roundAt() + JCOMMIT + case_.vwin; // a time and two windows: no overflow
+        }
     }
 
     function _sitting(

@@ -22,12 +22,12 @@ library Jury {
 
     /// @notice What a vote's slot keeps of a resultHash. Of its hash, not of itself: whoever names the final
     /// hash when a case closes must know all of its bits.
-    function mark(bytes32 resultHash) internal pure returns (uint208) {
+    function mark(bytes32 resultHash) internal pure returns (uint256) {
         return uint208(uint256(keccak256(abi.encode(resultHash))));
     }
 
     /// @notice The outcome of a round and the mark of the hash that counts as right.
-    /// @param votes One mark a place: what was revealed there, 0 for nothing.
+    /// @param votes One mark a place, of all rounds: what was revealed there, 0 for nothing.
     /// @param accused The mark of the worker's resultHash.
     /// @return outcome SLASHED if one accusing hash has more than half of all seats. Else PAID if the
     /// worker's hash, or NO_INPUT, has more votes than every accusing hash, and a third of all seats. Else
@@ -35,35 +35,42 @@ library Jury {
     /// @return right The hash of that majority; or the greater of the worker's and NO_INPUT, the worker's if
     /// equal; or the one with most votes, of equals that of the lowest seat, 0 if nobody voted.
     function outcomeOf(
-        uint208[] memory votes,
+        uint256[] memory votes,
         uint256 round,
-        uint208 accused
-    ) internal pure returns (Phase outcome, uint208 right) {
-        uint208 noInput = mark(NO_INPUT);
-        uint256 size = seats(round);
+        uint256 accused
+    ) internal pure returns (Phase outcome, uint256 right) {
+        uint256 noInput = mark(NO_INPUT);
         uint256 start = first(round);
+        uint256 size = seats(round);
         uint256 most; // votes of the plurality
         uint256 against; // votes of the strongest accusing hash
         uint256 innocent;
         uint256 unseen;
-        for (uint256 i = start; i < start + size; ++i) {
-            uint208 vote = votes[i];
-            if (vote == 0) continue;
-            uint256 count = 0;
-            for (uint256 k = start; k < start + size; ++k) {
-                if (votes[k] == vote) ++count;
+        unchecked {
+            for (uint256 i = start; i < start + size; ++i) {
+                uint256 vote = votes[i];
+                if (vote == 0) continue;
+                // Votes for it from here on: the first of equals counts them all.
+                uint256 count = 0;
+                for (uint256 k = i; k < start + size; ++k) {
+                    if (votes[k] == vote) ++count;
+                }
+                if (count > most) (most, right) = (count, vote);
+                if (vote == accused) innocent = _max(innocent, count);
+                else if (vote == noInput) unseen = _max(unseen, count);
+                else against = _max(against, count);
             }
-            if (count > most) (most, right) = (count, vote);
-            if (vote == accused) innocent = count;
-            else if (vote == noInput) unseen = count;
-            else if (count > against) against = count;
-        }
-        // More than half is the plurality too.
-        if (2 * against > size) return (Phase.Slashed, right);
-        uint256 acquitting = innocent < unseen ? unseen : innocent;
-        if (acquitting > against && 3 * acquitting >= size) {
-            return (Phase.Paid, innocent < unseen ? noInput : accused);
+            // More than half is the plurality too.
+            if (2 * against > size) return (Phase.Slashed, right);
+            uint256 acquitting = _max(innocent, unseen);
+            if (acquitting > against && 3 * acquitting >= size) {
+                return (Phase.Paid, innocent < unseen ? noInput : accused);
+            }
         }
         return (Phase.Unresolved, right);
+    }
+
+    function _max(uint256 a, uint256 b) private pure returns (uint256) {
+        return a < b ? b : a;
     }
 }

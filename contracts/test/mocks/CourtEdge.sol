@@ -17,6 +17,7 @@ contract CourtEdge is IRuled {
     bytes32 public task; // of the last ruling's unit
     Ruling private _ruling;
     bool private _deaf;
+    bool private _quick;
     uint32 private _thief; // + 1: a ticket to take from while ruling
     uint256 public taken;
 
@@ -30,6 +31,11 @@ contract CourtEdge is IRuled {
 
     function setDeaf(bool deaf) external {
         _deaf = deaf;
+    }
+
+    /// @notice Writes nothing down, so that a ruling costs next to nothing.
+    function setQuick(bool quick) external {
+        _quick = quick;
     }
 
     function takeWhileRuling(uint32 ticket) external {
@@ -47,6 +53,7 @@ contract CourtEdge is IRuled {
     function rule(Unit calldata unit, Ruling calldata ruling_) external payable {
         if (msg.sender != address(_court)) revert NotTheCourt();
         if (_deaf) revert Unheard();
+        if (_quick) return;
         ++rulings;
         pool = msg.value;
         task = unit.terms.task;
