@@ -28,7 +28,7 @@ from blockedge_node.wire.manifest import Manifest
 
 CHUNK: Final = 64 * 1024  # bytes read from a stored output at a time
 MERGE_WALL: Final = 300.0  # seconds for merging outputs by program
-EXAMINING: Final = 20.0  # seconds that a client waits until a program is compiled; if busy, workers find out by themselves
+EXAMINING: Final = 20.0  # seconds that a client waits for the compiler; a busy one is left to the workers
 
 
 class WorkPart(Parts):
