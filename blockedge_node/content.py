@@ -136,11 +136,14 @@ class ContentStore:
             "wasm", self._blobs.size(manifest.wasm) or 0, self._caps.wasm
         )
 
-    async def fetch_task(self, request: Request, shard: int, *, own: bool = False) -> None:
+    async def fetch_task(
+        self, request: Request, shard: int, *, own: bool = False, holders: Sequence[Address] = ()
+    ) -> None:
         """Everything that running `shard` takes, checked; `own` if this node may still refuse to work on it.
+        `holders` are asked after the requester.
 
         Raises PeerError (never ack it) or Transient."""
-        holders = (request.requester,)
+        holders = (request.requester, *holders)
         if request.kind == Kind.POW:
             await self.fetch(request.input_root, holders, max_size=MAX_POW_DATA)
             return

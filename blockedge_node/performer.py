@@ -289,7 +289,10 @@ class Performer:
         """Judged kinds: look for evidence. Court kinds: run it again, and compare if there is what to."""
         try:
             with trio.move_on_after(inf if action.patience is None else action.patience) as patience:
-                await self._persist(tries, lambda: self.content.fetch_task(action.request, action.shard))
+                await self._persist(
+                    tries,
+                    lambda: self.content.fetch_task(action.request, action.shard, holders=action.holders),
+                )
             if patience.cancelled_caught:
                 return self._checked(action, wrong=False)
             return await self._check(action, self.content.job(action.request, action.shard), tries)

@@ -76,9 +76,11 @@ class Content(Protocol):
     async def fetch(self, root: Root, holders: Sequence[Address]) -> None:
         """Have `root` in the store. Raises Transient while nobody serves it."""
 
-    async def fetch_task(self, request: Request, shard: int, *, own: bool = False) -> None:
+    async def fetch_task(
+        self, request: Request, shard: int, *, own: bool = False, holders: Sequence[Address] = ()
+    ) -> None:
         """Have all that running the shard takes. Raises PeerError if it is not runnable here (`own`: or more than
-        this node takes on, while it may still refuse), Transient."""
+        this node takes on, while it may still refuse), Transient. `holders` are asked after the requester."""
 
     def job(self, request: Request, shard: int) -> WasmJob | PowJob:
         """The executor's job from the store; after fetch_task."""

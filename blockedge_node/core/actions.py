@@ -172,6 +172,7 @@ class Check:
     wall: float
     role: Role = Role.REPORTER
     patience: float | None = None  # seconds in which the input is looked for; then Checked with no result
+    holders: tuple[Address, ...] = ()  # who has the input besides the requester
 
 
 # ── chain: each runs until it is mined at CONF depth, or no longer due ────────────────────────────────────

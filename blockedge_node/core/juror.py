@@ -168,6 +168,7 @@ def _check(state: Juror, view: UnitView) -> Check:
         wall=float(view.terms.vwin),
         role=Role.JUROR,
         patience=state.patience[1],
+        holders=(view.terms.worker, *(report.author for report in view.reports)),
     )
 
 

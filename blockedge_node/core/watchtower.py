@@ -207,6 +207,7 @@ def _appeal(state: Tower, view: UnitView, appeal: Appeal, world: World) -> tuple
                 output=state.solved.output,
                 wall=float(view.terms.vwin),
                 role=Role.WORKER,
+                holders=(state.client,),
             ),
         )
     right = state.found == state.solved.result.hash()

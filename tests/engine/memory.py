@@ -359,7 +359,9 @@ class _Content:
         if root not in self.node.world.blobs:
             raise Transient("nobody has it")
 
-    async def fetch_task(self, request: Request, shard: int, *, own: bool = False) -> None:
+    async def fetch_task(
+        self, request: Request, shard: int, *, own: bool = False, holders: Sequence[Address] = ()
+    ) -> None:
         await trio.sleep(LATENCY)
 
     def job(self, request: Request, shard: int) -> WasmJob | PowJob:

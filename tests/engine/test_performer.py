@@ -109,7 +109,9 @@ class Ports:
     async def fetch(self, root: Root, holders: Sequence[Address]) -> None:
         await self._take("fetch", root, holders)
 
-    async def fetch_task(self, request: Request, shard: int, *, own: bool = False) -> None:
+    async def fetch_task(
+        self, request: Request, shard: int, *, own: bool = False, holders: Sequence[Address] = ()
+    ) -> None:
         await self._take("fetch_task", request, shard)
 
     def job(self, request: Request, shard: int) -> WasmJob | PowJob:
