@@ -130,6 +130,10 @@ class MemoryWorld:
         node = self.nodes[me] = MemoryNode(world=self, me=me, **changes)
         return node
 
+    def vanish(self, me: Address) -> None:
+        """Kill a node for good: it neither acts nor hears any more."""
+        self.nodes[me].life.cancel()
+
     async def make_blocks(self) -> None:
         """One a second: mine what has an effect, then show everybody the head."""
         while True:
@@ -165,6 +169,7 @@ class MemoryNode:
     performed: list[Action] = field(default_factory=list)
     engine: Engine | None = None
     lives: int = 0
+    life: trio.CancelScope = field(default_factory=trio.CancelScope)
 
     async def run(self) -> None:
         """One life: until cancelled, or until the journal loses power."""
@@ -206,11 +211,12 @@ class MemoryNode:
 
     async def run_through_crashes(self) -> None:
         """Restarts at once whenever the power goes."""
-        while True:
-            try:
-                await self.run()
-            except* Crash:
-                pass
+        with self.life:
+            while True:
+                try:
+                    await self.run()
+                except* Crash:
+                    pass
 
     async def see_head(self) -> None:
         shown = world(self.me, self.world.now).head

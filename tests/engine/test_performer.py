@@ -46,6 +46,7 @@ from blockedge_node.core.events import (
 from blockedge_node.core.ids import ZERO_HASH, Address, Hash, Root, Secret, Signature, UnitId
 from blockedge_node.core.job import Outcome, PowJob, WasmJob
 from blockedge_node.core.task import Ack, Bid, Receipt, Request, Result, unit_id
+from blockedge_node.core.watch import Kept, Watch
 from blockedge_node.errors import PeerError, Rejected, Transient
 from blockedge_node.performer import LAST_WAIT, Performer, Tries
 from tests.core.builders import ALICE, BOB, DOMAIN, OUTPUT, RESULT, SIG, award_heard, bid, request
@@ -105,6 +106,12 @@ class Ports:
 
     async def answer_result(self, receipt: Receipt, sig: Signature) -> None:
         await self._take("answer_result", receipt, sig)
+
+    async def hand_watch(self, watch: Watch, output: bytes, sig: Signature) -> None:
+        await self._take("hand_watch", watch, output, sig)
+
+    async def answer_watch(self, kept: Kept, sig: Signature) -> None:
+        await self._take("answer_watch", kept, sig)
 
     async def fetch(self, root: Root, holders: Sequence[Address]) -> None:
         await self._take("fetch", root, holders)
