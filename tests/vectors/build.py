@@ -20,6 +20,7 @@ sys.path.insert(0, str(HERE.parent.parent))  # the package, from any directory
 
 from columns import Json  # noqa: E402
 from judging import pow_searches, sortitions  # noqa: E402
+from juries import juries  # noqa: E402
 from rules import deadline_tables, reputations, selections  # noqa: E402
 from signing import commitments, eip712, merkle_trees  # noqa: E402
 
@@ -32,6 +33,7 @@ FILES: dict[str, Callable[[], Json]] = {
     "deadlines.json": deadline_tables,
     "pow.json": pow_searches,
     "sortition.json": sortitions,
+    "jury.json": juries,
 }
 
 

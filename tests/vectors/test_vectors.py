@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,17 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_utils import keccak
 
-from blockedge_node.core import commitment, deadlines, merkle, reputation, selection, sortition
+from blockedge_node.core import (
+    commitment,
+    court,
+    deadlines,
+    jury,
+    merkle,
+    reputation,
+    selection,
+    sortition,
+)
+from blockedge_node.core.court import VoteView
 from blockedge_node.core.hashing import Domain
 from blockedge_node.core.structs import typehash
 from blockedge_node.core.task import Ack, Award, Bid, Commit, KeyCard, Receipt, Request, Result
@@ -285,3 +295,93 @@ def test_sortition() -> None:
         assert [sortition.round_seed(seed, r) for r in range(3)] == [row[f"seed{r}"] for r in range(3)]
     for row in rows(data["seat"]):
         assert sortition.ticket_index(row["seed"], row["seat"], row["attempt"], row["nSnap"]) == row["ticket"]
+
+
+# ── juries ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def votes_of(letters: str, sitting: Callable[[int], int | None]) -> tuple[VoteView, ...]:
+    """What README.md says of a round's letters; nobody votes from an empty seat."""
+    shown = {"R": RIGHT, "N": court.NO_INPUT, "h": None}
+    cast = ((seat, letter, sitting(seat)) for seat, letter in enumerate(letters) if letter != ".")
+    return tuple(
+        VoteView(
+            seat=seat,
+            ticket=ticket,
+            hash=bytes(32),
+            result_hash=shown.get(letter, keccak(letter.encode().ljust(32, b"\0"))),
+        )
+        for seat, letter, ticket in cast
+        if ticket is not None
+    )
+
+
+RIGHT = keccak(b"the worker's result")
+
+
+def test_jury_outcomes() -> None:
+    data = file("jury")
+    assert bytes.fromhex(data["accused"][2:]) == RIGHT
+    assert bytes.fromhex(data["noInput"][2:]) == court.NO_INPUT == keccak(b"BlockEdge.NO_INPUT")
+    for row in rows(data["outcome"]):
+        outcome = jury.outcome_of(votes_of(row["votes"], lambda _: 0), row["round"], RIGHT)
+        assert (outcome.phase, outcome.right) == (row["outcome"], row["right"]), row["votes"]
+
+
+def test_jury_rulings() -> None:
+    data = file("jury")
+    fee, seat_price = int(data["fee"]), int(data["seat"])
+    assert (PARAMS.seat, fee <= PARAMS.seat // 10) == (seat_price, True)
+    for row in rows(data["ruling"]):
+        stakes = wei(row["stakes"])
+        crowd = [
+            court.Ticket(id=i, owner=i.to_bytes(20, "big"), staked_at=0, stake=stake)
+            for i, stake in enumerate(stakes)
+        ]
+
+        def sitting(round: int, seat: int, crowd: Any = crowd, seed: bytes = row["seed"]) -> int | None:
+            found = court.seat_of(crowd, sortition.round_seed(seed, round), seat, 0, 0, ())
+            return found.ticket.id if found else None
+
+        pot = 5 * fee
+        if row["fromTicket"]:
+            pot = min(10 * fee, stakes[0])
+            stakes[0] -= pot
+        funders = [row["accuser"], row["funder1"], row["funder2"]]
+        trials = row["votes"].split("/")
+        ruling = jury.ruling(
+            court.Case(
+                unit=keccak(row["task"] + bytes(32)),
+                seed=row["seed"],
+                accused=RIGHT,
+                worker=b"w" * 20,
+                requester=b"r" * 20,
+                accuser=row["accuser"],
+                snapshot=0,
+                tickets=len(stakes),
+                vwin=7,
+                fee=fee,
+            ),
+            [
+                court.RoundView(
+                    round=r,
+                    since=0,
+                    funder=funders[r],
+                    votes=votes_of(letters, lambda seat, r=r: sitting(r, seat)),  # type: ignore[misc]
+                )
+                for r, letters in enumerate(trials)
+            ],
+            pot=pot,
+            sitting=sitting,
+            stakes=dict(enumerate(stakes)),
+        )
+        for move in ruling.moves:
+            stakes[move.ticket] += move.amount
+        assert (ruling.outcome.phase, ruling.outcome.right) == (row["outcome"], row["finalHash"])
+        assert list(ruling.funders) == funders
+        assert ruling.dues == (row["due0"], row["due1"], row["due2"])
+        assert (ruling.pool, stakes) == (row["pool"], wei(row["stakesAfter"]))
+
+
+def wei(joined: bytes) -> list[int]:
+    return [int.from_bytes(joined[i : i + 16], "big") for i in range(0, len(joined), 16)]
