@@ -13,14 +13,16 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any, Self
 
-from blockedge_node.core import bidder, juror, requester, verifier, ward, watchtower, worker
+from blockedge_node.core import bidder, checker, juror, requester, verifier, ward, watchtower, worker
 from blockedge_node.core.actions import Action, Note
 from blockedge_node.core.bidder import Bidder
+from blockedge_node.core.checker import Checker
 from blockedge_node.core.court import Ticket
 from blockedge_node.core.events import Event
 from blockedge_node.core.ids import Address
 from blockedge_node.core.juror import Juror
 from blockedge_node.core.node import MACHINES
+from blockedge_node.core.params import Params
 from blockedge_node.core.requester import Requester
 from blockedge_node.core.unit import UnitView
 from blockedge_node.core.verifier import Verifier
@@ -29,13 +31,14 @@ from blockedge_node.core.watchtower import Tower
 from blockedge_node.core.worker import Worker
 from blockedge_node.core.world import World
 from blockedge_node.wire import records
-from tests.core.builders import START, head, world
+from tests.core.builders import DEV, START, head, world
 
 MODULES: dict[type, ModuleType] = {
     Requester: requester,
     Bidder: bidder,
     Worker: worker,
     Verifier: verifier,
+    Checker: checker,
     Juror: juror,
     Ward: ward,
     Tower: watchtower,
@@ -52,10 +55,12 @@ class Story:
         self.notes: list[Note] = []
         self.module = MODULES[type(machine)]
         self.tickets: tuple[Ticket, ...] = ()
+        self.params: Params = DEV
 
     @property
     def world(self) -> World:
-        return replace(world(self.me, self.now, **self.policy), tickets=self.tickets)
+        plain = world(self.me, self.now, **self.policy)
+        return replace(plain, tickets=self.tickets, params=self.params)
 
     @property
     def due(self) -> tuple[Action, ...]:
@@ -64,6 +69,11 @@ class Story:
     def staked(self, *tickets: Ticket) -> Self:
         """From now on the Court has these tickets."""
         self.tickets = tickets
+        return self
+
+    def before(self, court: Params, tickets: tuple[Ticket, ...]) -> Self:
+        """From now on there is a court, with these tickets."""
+        self.params, self.tickets = court, tickets
         return self
 
     def at(self, seconds: int) -> Self:

@@ -10,10 +10,16 @@ restarts included (book.Sent): two salts, or two awards, are told apart only by 
 
 from __future__ import annotations
 
-from blockedge_node.core.rules import book, court, negotiation, record, reports
+from blockedge_node.core.rules import book, checks, court, negotiation, record, reports
 from blockedge_node.core.rules.book import Case, Rule, Sent
 
-RULES: tuple[Rule, ...] = (*negotiation.RULES, *record.RULES, *reports.RULES, *court.RULES)
+RULES: tuple[Rule, ...] = (
+    *negotiation.RULES,
+    *record.RULES,
+    *checks.RULES,
+    *reports.RULES,
+    *court.RULES,
+)
 
 
 class Rulebook(book.Rulebook):

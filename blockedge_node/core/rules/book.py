@@ -10,13 +10,15 @@ from blockedge_node.core.actions import (
     Action,
     Appeal,
     AwardCommit,
+    CommitCheck,
     CommitReport,
     CommitVote,
     SendAward,
 )
+from blockedge_node.core.checker import Checker
 from blockedge_node.core.ids import Digest, Hash, UnitId
 from blockedge_node.core.juror import Juror
-from blockedge_node.core.node import Machine, Node, juror_key, verifier_key, worker_key
+from blockedge_node.core.node import Machine, Node, checker_key, juror_key, verifier_key, worker_key
 from blockedge_node.core.requester import Requester
 from blockedge_node.core.shard import Shard
 from blockedge_node.core.task import Award, unit_id
@@ -33,6 +35,7 @@ class Sent:
 
     commitments: dict[Hash, Hash] = field(default_factory=dict)  # by hash of the Award
     reports: dict[UnitId, Hash] = field(default_factory=dict)
+    checks: dict[UnitId, Hash] = field(default_factory=dict)
     awards: dict[UnitId, dict[Hash, Award]] = field(default_factory=dict)  # by hash of the Award
     votes: dict[tuple[UnitId, int, int], Hash] = field(default_factory=dict)  # by unit, round and seat
     appeals: dict[tuple[UnitId, int], int] = field(default_factory=dict)  # wei, by unit and round
@@ -66,6 +69,10 @@ class Case:
         found = self.machine(verifier_key(unit))
         return found if isinstance(found, Verifier) else None
 
+    def checker(self, unit: UnitId) -> Checker | None:
+        found = self.machine(checker_key(unit))
+        return found if isinstance(found, Checker) else None
+
     def juror(self, unit: UnitId) -> Juror | None:
         found = self.machine(juror_key(unit))
         return found if isinstance(found, Juror) else None
@@ -86,6 +93,7 @@ class Case:
                 self.worker_of(unit),
                 self.shard(unit),
                 self.verifier(unit),
+                self.checker(unit),
                 self.juror(unit),
                 self.tower(unit),
             )
@@ -140,6 +148,8 @@ class Rulebook:
                 self.sent.commitments.setdefault(action.registration.signed.award.hash(), action.commitment)
             case CommitReport():
                 self.sent.reports.setdefault(action.unit, action.hash)
+            case CommitCheck():
+                self.sent.checks.setdefault(action.unit, action.hash)
             case CommitVote():
                 self.sent.votes.setdefault((action.unit, action.round, action.seat), action.hash)
             case Appeal():

@@ -20,9 +20,10 @@ from blockedge_node.core.commitment import guard
 from blockedge_node.core.deadlines import (
     result_by,
     reveal_by,
-    settle_after,
+    settles,
     timeout_after,
 )
+from blockedge_node.core.ids import NO_SECRET
 from blockedge_node.core.rules.book import Case, Rule, registrar
 from blockedge_node.core.unit import Phase
 from blockedge_node.core.worker import my_commitment
@@ -157,11 +158,9 @@ def target_is_the_view(case: Case) -> bool:
 @rule("settling before the windows are over is skipped, and gas is spent (§3.3)")
 def settle_only_after_its_windows(case: Case) -> bool:
     match case.action:
-        case Settle(unit=unit):
-            view = case.view(unit)
-            if view is None or view.phase is not Phase.REVEALED:
-                return True
-            return case.world.now <= settle_after(view, case.world.params)
+        case Settle(unit=unit, secret=secret):
+            view, shown = case.view(unit), secret != NO_SECRET
+            return view is None or not settles(view, case.world.params, case.world.now, shown=shown)
         case _:
             return False
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from blockedge_node.core.actions import (
     Check,
     CloseReports,
+    CommitCheck,
     CommitReport,
     RevealReport,
 )
+from blockedge_node.core.checker import my_check
 from blockedge_node.core.commitment import Role
 from blockedge_node.core.deadlines import (
     challenge_by,
@@ -28,7 +30,7 @@ rule = registrar(RULES)
 @rule("nobody judges their own work: a report on it is refused, a check of it worthless (§6.4)")
 def never_check_or_report_own_work(case: Case) -> bool:
     match case.action:
-        case Check(unit=unit) | CommitReport(unit=unit) | RevealReport(unit=unit):
+        case Check(unit=unit) | CommitReport(unit=unit) | CommitCheck(unit=unit) | RevealReport(unit=unit):
             view = case.view(unit)
             return view is None or view.terms.worker == case.world.me
         case _:
@@ -59,6 +61,11 @@ def one_salt_per_report(case: Case) -> bool:
             if mine is None or my_report(mine, case.world) != hashed:
                 return True
             return case.sent.reports.get(unit, hashed) != hashed
+        case RevealReport(unit=unit, index=0, salt=salt):
+            view, checker = case.view(unit), case.checker(unit)
+            if view is None or checker is None or checker.salt != salt or view.check is None:
+                return True
+            return (view.check.author, view.check.hash) != (case.world.me, my_check(checker, case.world))
         case RevealReport(unit=unit, index=index, salt=salt):
             view, mine = case.view(unit), case.verifier(unit)
             if view is None or mine is None or mine.report is None or mine.report.salt != salt:
