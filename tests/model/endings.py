@@ -1,0 +1,119 @@
+"""Who gets what when a unit ends: the table of §7.1, one function a row.
+
+    locked                 by the requester: I + fee + φ              by the worker: its deposit D
+    PAID                   I → worker, fee burns, φ: see `check_fee`  back
+    SLASHED, convicted     back                                       50 % requester, 20 % detector, 30 % burns
+    SLASHED, withheld      back                                       50 % requester (φ of it a checker's), 50 % burns
+    REFUSED after an Ack   back                                       10 % (5 % if R ≥ 0.8): half requester
+    REFUSED without        back                                       min(1 %, I) burns
+    UNRESOLVED             back; without a court I and fee burn       back
+
+What nobody gets burns, roundings included (Books.split).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from blockedge_node.core.ids import Address
+from blockedge_node.core.reputation import after_paid, after_refused, after_slashed, score
+from blockedge_node.core.unit import Phase
+from tests.model.books import Share
+from tests.model.pow import RIGHT
+from tests.model.world import CHECK_MISSED, Stage, Unit, World
+
+TRUSTED = 800_000  # ppm of R from which refusing costs half
+
+
+def paid(world: World, unit: Unit, *, shown: bool) -> None:
+    """`shown`: the draw secret is known. Hiding it earns nobody points."""
+    terms = unit.terms
+    record = world.reps[terms.worker]
+    after = after_paid(record, world.now, terms.price, terms.deposit, world.params, shown=shown)
+    world.record(terms.worker, after)
+    gets = [(terms.worker, terms.price + terms.deposit), *check_fee(unit, shown=shown)]
+    end(world, unit, Phase.PAID, "in time" if shown else "secretless", gets, to_worker=terms.deposit)
+
+
+def check_fee(unit: Unit, *, shown: bool) -> list[Share]:
+    """φ of a PAID unit: a checker's that agreed; burned if the draw was hidden or the check missed; else back."""
+    checker = unit.checked
+    if checker is not None and checker.stage == Stage.REVEALED and checker.verdict == RIGHT:
+        return [(checker.author, unit.terms.check_fee)]
+    if not shown or unit.flags & CHECK_MISSED:
+        return []
+    return [(unit.terms.requester, unit.terms.check_fee)]
+
+
+def convicted(
+    world: World,
+    unit: Unit,
+    how: str,
+    detector: Address | None,
+    *,
+    fees: int = 0,
+    dues: Sequence[Share] = (),
+) -> None:
+    """`fees`: what the jury cost beyond its pots, out of D first, for those in `dues`."""
+    terms = unit.terms
+    _blame(world, unit)
+    rest = terms.deposit - fees
+    gets = [(terms.requester, world.escrow(terms) + rest * 50 // 100)]
+    if detector is not None:
+        gets.append((detector, rest * 20 // 100))
+    end(world, unit, Phase.SLASHED, how, [*gets, *dues])
+
+
+def withheld(world: World, unit: Unit) -> None:
+    terms = unit.terms
+    _blame(world, unit)
+    half = terms.deposit // 2
+    checker = unit.checked
+    fee = terms.check_fee if checker is not None else 0
+    gets = [(terms.requester, world.escrow(terms) + half - fee)]
+    if checker is not None:
+        gets.append((checker.author, fee))
+    end(world, unit, Phase.SLASHED, "withheld from a checker" if checker else "withheld", gets)
+
+
+def refused(world: World, unit: Unit, *, acknowledged: bool) -> None:
+    terms = unit.terms
+    if acknowledged:
+        record = world.reps[terms.worker]
+        trusted = score(record, world.now, world.params) >= TRUSTED
+        fine = terms.deposit // (20 if trusted else 10)
+        to_requester = fine // 2
+        world.record(terms.worker, after_refused(record, world.now, terms.price, terms.deposit))
+    else:
+        fine, to_requester = min(terms.deposit // 100, terms.price), 0
+    back = terms.deposit - fine
+    gets = [(terms.requester, world.escrow(terms) + to_requester), (terms.worker, back)]
+    how = "without an Ack" if not acknowledged else "trusted" if trusted else "after an Ack"
+    if unit.demands:
+        how = "a demand unanswered"
+    end(world, unit, Phase.REFUSED, how, gets, to_worker=back)
+
+
+def unresolved(world: World, unit: Unit) -> None:
+    terms = unit.terms
+    back = world.escrow(terms) if world.has_court else terms.check_fee
+    gets = [(terms.requester, back), (terms.worker, terms.deposit)]
+    how = "by a jury" if world.has_court else "without a court"
+    end(world, unit, Phase.UNRESOLVED, how, gets, to_worker=terms.deposit)
+
+
+def end(
+    world: World, unit: Unit, phase: Phase, how: str, gets: Sequence[Share], *, to_worker: int = 0
+) -> None:
+    """`to_worker`: what of D it gets back."""
+    terms = unit.terms
+    world.books.split(world.locks(terms), gets)
+    unit.phase, unit.since, unit.ended = phase, world.now, how
+    price = terms.price if phase == Phase.PAID else 0
+    world.emit("Settled", unit=unit.id, phase=phase, paid=price, slashed=terms.deposit - to_worker)
+
+
+def _blame(world: World, unit: Unit) -> None:
+    terms = unit.terms
+    after = after_slashed(world.reps[terms.worker], world.now, terms.price, terms.deposit)
+    world.record(terms.worker, after)

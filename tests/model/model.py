@@ -1,0 +1,63 @@
+"""The reference model: give it a call, and it says what comes of it.
+
+    model = Model(params, domain, now)
+    outcome = model.call(Call(sender=alice, name="fund", value=10**18))
+    outcome.refused   why it reverts: names, of which the contract may give any; empty if it does not
+    outcome.events    what it logs, in order
+    model.world       what is so afterwards
+
+Time moves only by `model.world.now = …`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from blockedge_node.core.hashing import Domain
+from blockedge_node.core.params import Params
+from tests.model import escrow, living, registering, reporting
+from tests.model.calls import GAS, Call
+from tests.model.objections import Refused
+from tests.model.world import Event, World
+
+CALLS: dict[str, Callable[..., None]] = {
+    "fund": escrow.fund,
+    "exit": escrow.exit,
+    "withdraw": escrow.withdraw,
+    "flushBurn": escrow.flush_burn,
+    "award": registering.award,
+    "awardCommit": registering.award_commit,
+    "commit": living.commit,
+    "reveal": living.reveal,
+    "settle": living.settle,
+    "timeout": living.timeout,
+    "commitReport": reporting.commit_report,
+    "revealReport": reporting.reveal_report,
+    "closeReports": reporting.close_reports,
+}
+PAYABLE = frozenset({"fund", "stake", "appeal"})
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    refused: frozenset[str] = frozenset()
+    events: tuple[Event, ...] = ()
+
+
+class Model:
+    def __init__(self, params: Params, domain: Domain, now: int) -> None:
+        self.world = World(params, domain, now)
+
+    def call(self, call: Call) -> Outcome:
+        world = self.world
+        world.events.clear()
+        world.paid_out.clear()
+        world.starved = call.gas < GAS
+        value: tuple[Any, ...] = (call.value,) if call.name in PAYABLE else ()
+        try:
+            CALLS[call.name](world, call.sender, *value, *call.args)
+        except Refused as refused:
+            return Outcome(refused=refused.reasons)
+        return Outcome(events=tuple(world.events))
