@@ -10,6 +10,17 @@ from hypothesis import strategies as st
 
 from blockedge_node.core import node as core
 from blockedge_node.core.actions import Action
+from blockedge_node.core.commitment import DrawSecrets, Role
+from blockedge_node.core.court import (
+    NO_INPUT,
+    Case,
+    CaseView,
+    DemandView,
+    DrawView,
+    RoundView,
+    Ticket,
+    VoteView,
+)
 from blockedge_node.core.events import (
     AckHeard,
     AckSent,
@@ -30,18 +41,25 @@ from blockedge_node.core.events import (
     RefusalSent,
     RequestPublished,
     ResultHeard,
+    SecretHeard,
+    WatchAnswered,
+    WatchHeard,
+    WatchKept,
     WorkFailed,
 )
 from blockedge_node.core.hashing import keccak256
-from blockedge_node.core.ids import Digest, Hash, Root, Secret
+from blockedge_node.core.ids import ZERO_ADDRESS, ZERO_HASH, Digest, Hash, Root, Secret
 from blockedge_node.core.node import MACHINES, Node
 from blockedge_node.core.task import Ack, Kind, Receipt, Result
 from blockedge_node.core.unit import Account, Phase, ReportView, Standing, UnitView
+from blockedge_node.core.watch import Watch
 from blockedge_node.wire import records
 from tests.core.builders import (
     ALICE,
     BOB,
     CAROL,
+    DEV,
+    DOMAIN,
     RESULT,
     SIG,
     START,
@@ -84,6 +102,42 @@ AWARDS = awards()
 ASKED, OWN = own_units()
 ALL = [*AWARDS, *OWN]
 OTHER = Result(exit=0, output_root=Root(keccak256(b"other")))
+SECRETS = [DrawSecrets(secret=Secret(c * 32), guard_secret=Secret(b"r" * 32)) for c in (b"s", b"t")]
+
+
+PEOPLE = (ALICE, BOB, CAROL)
+TICKETS = tuple(Ticket(id=i, owner=PEOPLE[i % 3], staked_at=START - 99, stake=DEV.seat) for i in range(9))
+HASHES = (RESULT.hash(), OTHER.hash(), NO_INPUT)
+
+
+@st.composite
+def votes(draw: st.DrawFn) -> tuple[VoteView, ...]:
+    seats = draw(st.sets(st.integers(0, 22), max_size=5))
+    shown = st.sampled_from((None, *HASHES))
+    return tuple(VoteView(seat=i, ticket=i % 9, hash=Hash(bytes(32)), result_hash=draw(shown)) for i in seats)
+
+
+@st.composite
+def cases(draw: st.DrawFn, view: UnitView) -> CaseView:
+    """A jury's case of this unit, at any round and any time of it."""
+    case = Case(
+        unit=view.unit,
+        seed=Hash(keccak256(bytes([draw(st.integers(0, 3))]))),
+        accused=draw(st.sampled_from(HASHES)),
+        worker=view.terms.worker,
+        requester=view.terms.requester,
+        accuser=draw(st.sampled_from((*PEOPLE, ZERO_ADDRESS))),
+        snapshot=draw(st.sampled_from((0, START))),
+        tickets=9,
+        vwin=7,
+        fee=draw(st.sampled_from((0, 10**12))),
+    )
+    began = [START + draw(st.integers(-40, 600)) for _ in range(draw(st.integers(0, 3)))]
+    rounds = (
+        RoundView(round=i, since=at, funder=draw(st.sampled_from(PEOPLE)), votes=draw(votes()))
+        for i, at in enumerate(began)
+    )
+    return CaseView(case=case, rounds=tuple(rounds), closed=draw(st.booleans()))
 
 
 @st.composite
@@ -100,14 +154,27 @@ def views(draw: st.DrawFn) -> UnitView:
         result_hash=draw(st.sampled_from((None, Hash(keccak256(b"r"))))),
         closed=draw(st.booleans()),
     )
+    secrets = draw(st.sampled_from(SECRETS))
+    drawn = DrawView(secret=secrets.secret, guard_r=secrets.guard_r, seed=Hash(keccak256(b"seed")))
+    demand = DemandView(chunk=draw(st.integers(0, 9)), by=START + 9, supplied=draw(st.booleans()))
+    view = replace(
+        view, terms=replace(view.terms, draw_commit=draw(st.sampled_from((ZERO_HASH, secrets.commit))))
+    )
     return replace(
         view,
+        case=draw(st.one_of(st.none(), cases(view))),
+        draw=draw(st.sampled_from((None, drawn))),
+        committed_at=START,
+        challenge_by=draw(st.sampled_from((0, START))),
+        jury_secret=draw(st.sampled_from((None, secrets.guard_secret))),
+        defended=draw(st.sampled_from((None, Secret(b"w" * 32)))),
+        demands=(demand,) * draw(st.integers(0, 2)),
         phase=draw(st.sampled_from(Phase)),
         commitment=shown,
         data=words(shown or bytes(32)),
         result=result,
         result_hash=result and result.hash(),
-        flags=draw(st.integers(0, 3)),
+        flags=draw(st.integers(0, 15)),
         output=draw(st.sampled_from((b"", b"output"))),
         reports=(report,) * draw(st.integers(0, 4)),
     )
@@ -118,7 +185,29 @@ def heads(draw: st.DrawFn) -> HeadSeen:
     shown = {view.unit: view for view in draw(st.lists(views(), max_size=4))}
     free = draw(st.sampled_from((0, 10**16, 10**20)))
     at = START + draw(st.integers(-5, 700))
-    return head(at, *shown.values(), standing=Standing(account=Account(free=free)))
+    seen = head(at, *shown.values(), standing=Standing(account=Account(free=free)))
+    return replace(seen, tickets=draw(st.sampled_from(((), TICKETS[:3], TICKETS))))
+
+
+@st.composite
+def watches(draw: st.DrawFn) -> WatchHeard:
+    """A client's opening of some award of its own, or nonsense."""
+    mine, by = draw(heard), draw(st.sampled_from(PEOPLE))
+    done, secrets = solved(mine), draw(st.sampled_from(SECRETS))
+    watch = Watch(
+        tower=BOB,
+        unit=done.unit,
+        exit=done.result.exit,
+        output_root=done.result.output_root,
+        fuel_used=draw(st.integers(0, 1)),
+        memory_hash=done.result.memory_hash,
+        salt=done.salt,
+        guard_secret=done.guard_secret,
+        secret=secrets.secret,
+        guard_r=secrets.guard_r,
+    )
+    output = draw(st.sampled_from((b"", done.output)))
+    return WatchHeard(client=by, watch=watch, output=output, digest=watch.digest(DOMAIN))
 
 
 heard = st.sampled_from(ALL)
@@ -171,8 +260,17 @@ events: st.SearchStrategy[Event] = st.one_of(
         result=st.sampled_from((None, RESULT)),
         evidence=st.just(b"e"),
         salt=st.just(Secret(b"4" * 32)),
+        role=st.sampled_from(Role),
     ),
-    st.builds(CheckFailed, unit=units, reason=text),
+    st.builds(CheckFailed, unit=units, reason=text, role=st.sampled_from(Role)),
+    watches(),
+    watches().map(lambda w: WatchAnswered(watch=w.digest)),
+    watches().map(lambda w: WatchKept(unit=w.watch.unit, watch=w.digest)),
+    st.builds(
+        lambda unit, s: SecretHeard(unit=unit, secret=s.secret, guard_r=s.guard_r),
+        units,
+        st.sampled_from(SECRETS),
+    ),
     st.builds(
         CallMined, unit=units, call=st.just("reveal"), tx=st.just(Hash(bytes(32))), block=at, gas=at, fee=at
     ),
@@ -182,10 +280,11 @@ events: st.SearchStrategy[Event] = st.one_of(
 @settings(max_examples=150)
 @given(st.lists(events, max_size=30))
 def test_a_node_handles_anything(history: list[Event]) -> None:
-    node, here = Node(), world(BOB, verify_own_bps=10_000)
+    policy = {"towers": (CAROL,), "clients": frozenset({CAROL}), "appeal_budget": 10**15}
+    node, here = Node(), world(BOB, verify_own_bps=10_000, verify_bps_court=10_000, **policy)
     for event in history:
         if isinstance(event, HeadSeen):
-            here = replace(here, head=event.head, standing=event.standing)
+            here = replace(here, head=event.head, standing=event.standing, tickets=event.tickets)
         stepped = core.step(node, event, here)
         assert core.step(node, event, here) == stepped, "the same event gives the same step"
         node = stepped.node
