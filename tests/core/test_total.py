@@ -54,6 +54,7 @@ from blockedge_node.core.task import Ack, Kind, Receipt, Result
 from blockedge_node.core.unit import Account, Phase, ReportView, Standing, UnitView
 from blockedge_node.core.watch import Watch
 from blockedge_node.wire import records
+from tests.core import court
 from tests.core.builders import (
     ALICE,
     BOB,
@@ -68,10 +69,12 @@ from tests.core.builders import (
     bid,
     bid_heard,
     commitment_of,
+    committed,
     head,
     job,
     request,
     request_heard,
+    revealed,
     solved,
     words,
     world,
@@ -107,6 +110,7 @@ SECRETS = [DrawSecrets(secret=Secret(c * 32), guard_secret=Secret(b"r" * 32)) fo
 
 PEOPLE = (ALICE, BOB, CAROL)
 TICKETS = tuple(Ticket(id=i, owner=PEOPLE[i % 3], staked_at=START - 99, stake=DEV.seat) for i in range(9))
+BOBS = tuple(replace(ticket, owner=(BOB, court.ERIN)[ticket.id % 2]) for ticket in court.TICKETS)
 HASHES = (RESULT.hash(), OTHER.hash(), NO_INPUT)
 
 
@@ -183,10 +187,13 @@ def views(draw: st.DrawFn) -> UnitView:
 @st.composite
 def heads(draw: st.DrawFn) -> HeadSeen:
     shown = {view.unit: view for view in draw(st.lists(views(), max_size=4))}
+    if draw(st.booleans()):
+        dispute = of_carols(court.in_round(draw(st.integers(0, 2)), START, draw(votes())))
+        shown[dispute.unit] = dispute
     free = draw(st.sampled_from((0, 10**16, 10**20)))
     at = START + draw(st.integers(-5, 700))
     seen = head(at, *shown.values(), standing=Standing(account=Account(free=free)))
-    return replace(seen, tickets=draw(st.sampled_from(((), TICKETS[:3], TICKETS))))
+    return replace(seen, tickets=draw(st.sampled_from(((), TICKETS[:3], TICKETS, BOBS))))
 
 
 @st.composite
@@ -211,7 +218,7 @@ def watches(draw: st.DrawFn) -> WatchHeard:
 
 
 heard = st.sampled_from(ALL)
-units = heard.map(lambda h: solved(h).unit)
+units = st.one_of(heard.map(lambda h: solved(h).unit), st.just(court.DISPUTED.unit))
 digests = st.one_of(heard.map(lambda h: h.digest), st.just(Digest(keccak256(b"stranger"))))
 results = st.sampled_from((RESULT, OTHER))
 at = st.integers(START - 5, START + 700)
@@ -277,9 +284,57 @@ events: st.SearchStrategy[Event] = st.one_of(
 )
 
 
+def of_carols(view: UnitView) -> UnitView:
+    """Alice's and Carol's dispute: Bob may sit in its jury."""
+    assert view.case is not None
+    case = replace(view.case, case=replace(view.case.case, worker=CAROL))
+    return replace(view, terms=replace(view.terms, worker=CAROL), case=case)
+
+
+def a_busy_life() -> list[Event]:
+    """After these Bob has a machine of nearly every role: his own unit warded, Carol's watched, a seat in a jury."""
+    mine = AWARDS[0]
+    unit, done = solved(mine).unit, solved(mine)
+    own = committed(assigned(mine, START), commitment_of(done), START)
+    theirs = award_heard(request(nonce=8), bid(request(nonce=8), CAROL))
+    asked = award_heard(request(nonce=9), bid(request(nonce=9), CAROL))
+    result = replace(revealed(assigned(asked, START), solved(asked), START), flags=2)
+    watch = Watch(
+        tower=BOB,
+        unit=solved(theirs).unit,
+        exit=0,
+        output_root=RESULT.output_root,
+        fuel_used=0,
+        memory_hash=ZERO_HASH,
+        salt=Secret(b"1" * 32),
+        guard_secret=Secret(b"2" * 32),
+    )
+    return [
+        JobSubmitted(job=MINE),
+        request_heard(THEIRS),
+        mine,
+        InputFetched(unit=unit, award=mine.digest),
+        done,
+        WatchHeard(client=CAROL, watch=watch, output=b"", digest=watch.digest(DOMAIN)),
+        replace(head(START, own, result, of_carols(court.in_round())), tickets=BOBS),
+    ]
+
+
+BUSY = a_busy_life()
+
+
+def test_a_busy_life_has_a_machine_of_every_kind_but_a_checker() -> None:
+    node, here = Node(), world(BOB, towers=(CAROL,), clients=frozenset({CAROL}))
+    for event in BUSY:
+        here = replace(here, tickets=BOBS)
+        node = core.step(node, event, here).node
+    assert {type(m) for m in node.machines.values()} >= set(MACHINES.values()) - {core.Checker}
+
+
 @settings(max_examples=150)
-@given(st.lists(events, max_size=30))
-def test_a_node_handles_anything(history: list[Event]) -> None:
+@given(st.sampled_from(([], BUSY)), st.lists(events, max_size=30))
+def test_a_node_handles_anything(before: list[Event], after: list[Event]) -> None:
+    history = [*before, *after]
     policy = {"towers": (CAROL,), "clients": frozenset({CAROL}), "appeal_budget": 10**15}
     node, here = Node(), world(BOB, verify_own_bps=10_000, verify_bps_court=10_000, **policy)
     for event in history:
