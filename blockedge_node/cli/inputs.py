@@ -6,27 +6,21 @@ Each refusal is one sentence and ends the command with exit code 2, before anyth
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from blockedge_node.cli.offer import with_margin
-from blockedge_node.core.job import MAX_SHARDS, MAX_STDIN, MAX_WASM
+from blockedge_node.cli.files import CONVERTERS, files_of, read
+from blockedge_node.cli.module import beyond_defaults, given, measured, refuse_unrunnable
+from blockedge_node.core.job import MAX_SHARDS, MAX_STDIN
 from blockedge_node.errors import ConfigError
 
-if TYPE_CHECKING:
-    from blockedge_node.core.job import Outcome
-
-MAGIC = b"\0asm\x01\0\0\0"
 MERGES = ("concat", "first", "program")
 DEFAULT_SHARDS = 4  # where the input allows it
 DEFAULT_FUEL = 10**9
-DRY_RUN_FUEL = 10**11
-TRIALS = 4  # shards run dry, spread over all, and the largest one
 FUEL_PER_NONCE = 1000  # docs/protocol.md §3.3
-PICTURES = frozenset(".jpg .jpeg .png .webp .bmp .tif .tiff".split())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +33,8 @@ class Wanted:
     split: str = "even"
     arguments: Sequence[str] | None = None
     params: Sequence[str] | None = None
+    files: Sequence[str] | None = None
+    memory: str | None = None
     merge: str | None = None
     fuel: str | None = None
     challenge: str | None = None
@@ -48,7 +44,8 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What goes to the daemon. `inputs`: one a shard, for pow the one data blob; fuel a unit."""
+    """What goes to the daemon. `inputs`: one a shard, for pow the one data blob; fuel a unit; `files` as the
+    program names them. `warning` is for the user, who may go on."""
 
     kind: str
     inputs: list[bytes]
@@ -56,7 +53,9 @@ class Work:
     fuel: int
     label: str
     module: bytes | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
     manifest: Mapping[str, Any] = field(default_factory=dict)
+    warning: str = ""
 
 
 def prepare(wanted: Wanted) -> Work:
@@ -99,9 +98,10 @@ def _guest(wanted: Wanted) -> Work:
     from blockedge_node.programs import guest
 
     found = guest(wanted.program)
-    if wanted.arguments or wanted.merge:
+    if wanted.arguments or wanted.merge or wanted.files or wanted.memory:
         raise ConfigError(
-            f"{found.name} brings its own arguments and merge: --arg and --merge are for .wasm files"
+            f"{found.name} brings its own arguments, files, memory and merge: "
+            "--arg, --file, --memory and --merge are for .wasm files"
         )
     given = params_of(wanted.params or ())
     params = found.chosen(given)
@@ -162,55 +162,27 @@ def _module(wanted: Wanted) -> Work:
     if not path.exists() and path.suffix != ".wasm" and "/" not in wanted.program:
         known = ", ".join((*names(), "pow"))
         raise ConfigError(f"there is no program {wanted.program!r}: name one of {known}, or a .wasm file")
-    module = read_module(path)
-    if wanted.merge is not None and wanted.merge not in MERGES:
-        raise ConfigError(f"--merge is one of {', '.join(MERGES)}, not {wanted.merge!r}")
+    own = given(path, arguments=wanted.arguments or (), files=wanted.files or (), memory=wanted.memory)
+    merge = wanted.merge or "concat"
+    if merge not in MERGES:
+        raise ConfigError(f"--merge is one of {', '.join(MERGES)}, not {merge!r}")
     pieces = pieces_of([read(file) for file in files_of(wanted.inputs)], wanted.shards, wanted.split)
     _check_sizes(pieces)
-    argv = [path.stem, *(wanted.arguments or ())]
-    given = None if wanted.fuel == "auto" else _fuel(wanted.fuel)
-    refuse_unrunnable(path, module)
+    fuel = None if wanted.fuel == "auto" else _fuel(wanted.fuel)
+    refuse_unrunnable(own)
+    fuel = fuel or measured(own, pieces, merge)
+    manifest = {"argv": list(own.argv), "merge": merge}
     return Work(
         kind="wasm",
         inputs=pieces,
         shards=len(pieces),
-        fuel=given or _measured(module, argv, pieces, wanted.merge or "concat"),
+        fuel=fuel,
         label=path.name,
-        module=module,
-        manifest={"argv": argv, "merge": wanted.merge or "concat"},
+        module=own.module,
+        files=own.files,
+        manifest=manifest if own.memory is None else {**manifest, "memory": own.memory},
+        warning=beyond_defaults(own, fuel=fuel, stdin=max(map(len, pieces))),
     )
-
-
-def read_module(path: Path) -> bytes:
-    """A .wasm file's bytes. Raises ConfigError for anything else."""
-    module = read(path, MAX_WASM, "a program")
-    if not module.startswith(MAGIC):
-        is_text = module.lstrip().startswith(b"(")
-        why = "it is WebAssembly text: compile it with wat2wasm" if is_text else "it does not begin like one"
-        raise ConfigError(f"{path} is not a WebAssembly module: {why}")
-    return module
-
-
-def refuse_unrunnable(path: Path, module: bytes) -> None:
-    """Compile the module here, as workers will: an invalid one would be paid for and give nothing."""
-    from blockedge_node.core.merkle import root
-    from blockedge_node.executor.local import check
-    from blockedge_node.wire.manifest import Manifest
-
-    why = check(Manifest(wasm=root(module), argv=("check",)), module)
-    if why is not None:
-        raise ConfigError(f"{path} is not a program that nodes can run: {why}{_remedy(why)}")
-
-
-def _remedy(why: str) -> str:
-    """What to change, where the engine's own sentence does not say so yet."""
-    if "bytes of memory" in why:
-        return ": give it smaller static arrays, or a lower --initial-memory when linking"
-    if "the limit is" in why:
-        return ": build it smaller, for instance with -Os or fewer libraries, or split the function"
-    if "cut off" in why or "longer than 32 bits" in why:
-        return ": the file is damaged, build or download it again"
-    return ""
 
 
 def pieces_of(inputs: list[bytes], shards: int | None, how: str) -> list[bytes]:
@@ -241,105 +213,6 @@ def pieces_of(inputs: list[bytes], shards: int | None, how: str) -> list[bytes]:
     return pieces
 
 
-def files_of(paths: Iterable[Path]) -> list[Path]:
-    """Files as given, directories as the files in them by name. Raises ConfigError if one is not there."""
-    files: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(
-                entry for entry in path.iterdir() if entry.is_file() and not entry.name.startswith(".")
-            )
-            if not inside:
-                raise ConfigError(f"the directory {path} holds no files")
-            files += inside
-        else:
-            files.append(path)
-    return files
-
-
-def read(path: Path, limit: int = MAX_STDIN * MAX_SHARDS, what: str = "an input") -> bytes:
-    """A file's bytes. Raises ConfigError if it cannot be read or is over the limit."""
-    try:
-        if path.is_dir():
-            raise ConfigError(f"{path} is a directory, {what} is a file")
-        found = path.stat().st_size
-        if found > limit:
-            raise ConfigError(f"{path} has {found} bytes; {what} may have {limit} at most")
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise ConfigError(f"there is no file {path}") from None
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
-
-
-def _frame(path: Path) -> bytes:
-    """A picture for frames: PPM as it is; other formats through Pillow, if it is installed."""
-    from blockedge_node.programs.frames import encode
-
-    if path.suffix.lower() not in PICTURES:
-        return read(path)
-    picture = _picture(path, "PPM").convert("RGB")
-    return encode(picture.width, picture.height, picture.tobytes())
-
-
-def _digit(path: Path) -> bytes:
-    """A picture for classify: PGM as it is; other formats in grey, shrunk to 8x8, through Pillow."""
-    from blockedge_node.programs.classify import SIDE, encode
-
-    if path.suffix.lower() not in PICTURES:
-        return read(path)
-    picture = _picture(path, "PGM").convert("L")
-    return encode(
-        picture.reduce((max(1, picture.width // SIDE), max(1, picture.height // SIDE)))
-        .resize((SIDE, SIDE))
-        .tobytes()
-    )
-
-
-def _picture(path: Path, wanted: str) -> Any:
-    """A picture, opened with Pillow."""
-    try:
-        from PIL import Image, UnidentifiedImageError
-    except ImportError:
-        raise ConfigError(
-            f"{path} is not a {wanted} picture: install Pillow (pip install pillow) or convert it first"
-        ) from None
-    read(path)  # for its sentences about missing and unreadable files
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return image
-    except (UnidentifiedImageError, OSError) as error:
-        raise ConfigError(f"{path} is not a picture that can be read: {error}") from None
-
-
-def _signal(path: Path) -> bytes:
-    """A signal for spectrum: the samples of a .wav file's first channel, anything else as it is."""
-    data = read(path)
-    if path.suffix.lower() != ".wav":
-        return data
-    import io
-    import wave
-
-    try:
-        with wave.open(io.BytesIO(data)) as sound:
-            channels, width = sound.getnchannels(), sound.getsampwidth()
-            frames = sound.readframes(sound.getnframes())
-    except (wave.Error, EOFError) as error:
-        raise ConfigError(f"{path} is not a WAV file that can be read: {error}") from None
-    if width != 2:
-        raise ConfigError(f"{path} has samples of {8 * width} bits: convert it to 16 bits first")
-    return memoryview(frames).cast("h")[::channels].tobytes()
-
-
-# How a file becomes the input of a guest; of the others, as it is.
-CONVERTERS: Mapping[str, Callable[[Path], bytes]] = {
-    "frames": _frame,
-    "classify": _digit,
-    "spectrum": _signal,
-}
-
-
 def _check_sizes(pieces: Sequence[bytes]) -> None:
     if len(pieces) > MAX_SHARDS:
         raise ConfigError(f"{len(pieces)} shards are more than {MAX_SHARDS}: give fewer, larger inputs")
@@ -355,41 +228,3 @@ def _fuel(text: str | None) -> int:
     if not digits.isdecimal() or not 0 < int(digits) < 2**62:
         raise ConfigError(f'--fuel takes a whole number or "auto", not {text!r}')
     return int(digits)
-
-
-def _measured(module: bytes, argv: list[str], pieces: Sequence[bytes], merge: str) -> int:
-    """Fuel for a unit: run a few shards here, on the executor that workers use, and add a margin.
-
-    A merging program gets the same fuel, so it is tried too, over as many outputs as there will be.
-    """
-    outcomes = trials(module, argv, pieces)
-    if merge == "program":
-        outputs = [outcomes[shard % len(outcomes)].output for shard in range(len(pieces))]
-        listed = b"".join(len(output).to_bytes(4, "big") + output for output in outputs)
-        outcomes += trials(module, [argv[0], "merge"], [listed])
-    return with_margin(max(outcome.result.fuel_used for outcome in outcomes))
-
-
-def trials(module: bytes, argv: list[str], pieces: Sequence[bytes]) -> list[Outcome]:
-    """A few shards, the largest among them, run here as a worker would. Raises ConfigError if one does not end
-    well."""
-    from blockedge_node.core.job import describe
-    from blockedge_node.core.merkle import root
-    from blockedge_node.executor.local import local_run
-    from blockedge_node.wire.manifest import Manifest
-
-    template = Manifest(wasm=root(module), argv=tuple(argv), fuel=DRY_RUN_FUEL)
-    last = len(pieces) - 1
-    largest = max(range(len(pieces)), key=lambda shard: len(pieces[shard]))
-    outcomes = []
-    for shard in sorted({largest, *(last * i // (TRIALS - 1) for i in range(TRIALS))}):
-        manifest = replace(template, argv=template.arguments(shard, len(pieces)))
-        outcome = local_run(manifest, module, [pieces[shard]], slots=1).outcomes[0]
-        if outcome.result.exit != 0:
-            said = outcome.stderr.decode(errors="replace").strip().replace("\n", " / ")[:300]
-            raise ConfigError(
-                f"the dry run ended badly ({describe(outcome.result.exit)}{': ' + said if said else ''}): "
-                "mend the program or its input, or say --fuel yourself"
-            )
-        outcomes.append(outcome)
-    return outcomes

@@ -86,22 +86,30 @@ def check(
         typer.Option("--input", "-i", help="Also run it here over this file, to see its cost."),
     ] = None,
     arg: Annotated[list[str] | None, typer.Option("--arg", help="An argument for that run.")] = None,
+    file: Annotated[
+        list[str] | None, typer.Option("--file", help="A file that it may read, NAME=PATH; may be repeated.")
+    ] = None,
+    memory: Annotated[
+        str | None, typer.Option(help="Most memory that it may have, e.g. 512MiB; default 256MiB.")
+    ] = None,
 ) -> None:
     """Can nodes run this program, and if not, what has to change? Needs no daemon. Exit code 2 if not.
 
     With --input, it is also run once over that input, as a worker would: the fuel it burns, what it prints, and the
     price that a unit of this size is offered for by default.
     """
-    from blockedge_node.cli.inputs import files_of, read, read_module, refuse_unrunnable, trials
+    from blockedge_node.cli.files import files_of, read
+    from blockedge_node.cli.module import beyond_defaults, given, refuse_unrunnable, trials
 
     run = session(ctx)
-    data = read_module(module)
-    refuse_unrunnable(module, data)
-    found: dict[str, object] = {"module": str(module), "size": len(data), "runs": True}
-    text = f"{module} can be run by any node: {size(len(data))} of WebAssembly"
+    own = given(module, arguments=arg or (), files=file or (), memory=memory)
+    refuse_unrunnable(own)
+    found: dict[str, object] = {"module": str(module), "size": len(own.module), "runs": True}
+    text = f"{module} can be run by any node: {size(len(own.module))} of WebAssembly"
+    fuel, stdin = 0, b""
     if inputs:
         stdin = b"".join(read(path) for path in files_of(inputs))
-        (outcome,) = trials(data, [module.stem, *(arg or ())], [stdin])
+        (outcome,) = trials(own, [stdin])
         fuel = with_margin(outcome.result.fuel_used)
         offer = default_price(fuel)
         found |= {
@@ -119,4 +127,5 @@ def check(
         )
         if outcome.stderr:
             text += "\nit says: " + outcome.stderr.decode(errors="replace").rstrip()
-    run.out.answer(found, text)
+    warning = beyond_defaults(own, fuel=fuel, stdin=len(stdin))
+    run.out.answer(found | {"warning": warning}, text + (f"\nbut {warning}" if warning else ""))

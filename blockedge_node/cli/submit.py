@@ -59,6 +59,17 @@ def submit(
         list[str] | None,
         typer.Option("--arg", help="An argument of a .wasm file; {shard} and {shards} are filled in."),
     ] = None,
+    file: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--file",
+            help="A file that a .wasm file may read, NAME=PATH: what it is called there, where it is here; may be "
+            "repeated.",
+        ),
+    ] = None,
+    memory: Annotated[
+        str | None, typer.Option(help="Most memory of a .wasm file, e.g. 512MiB; default 256MiB.")
+    ] = None,
     param: Annotated[
         list[str] | None,
         typer.Option("--param", "-p", help="A built-in program's parameter, NAME=VALUE; may be repeated."),
@@ -112,6 +123,8 @@ def submit(
         shards=shards,
         split=split,
         arguments=arg,
+        files=file,
+        memory=memory,
         params=param,
         merge=merge,
         fuel=fuel,
@@ -132,6 +145,8 @@ def submit(
         lifetime=lifetime,
         label=label if label is not None else work.label,
     )
+    if work.warning:
+        run.out.note(f"warning: {work.warning}")
     total = sum(map(len, work.inputs))
     run.out.note(
         f"{work.shards} units of up to {work.fuel / GFUEL:.3g} Gfuel, {size(total)} of input, "
@@ -155,6 +170,8 @@ def submit(
         manifest = {"fuel": work.fuel, **work.manifest}
         if work.module is not None:
             manifest["wasm"] = run.client.upload(work.module)
+            roots = _uploaded(run, list(work.files.values()))
+            manifest["files"] = dict(zip(work.files, roots, strict=True))
         made = run.client.post("/api/v1/programs", manifest)
         spec |= {"program": made["program"], "merge": made["merge"], "no_demand": not inline}
     job = run.client.post("/api/v1/jobs", spec, headers={"idempotency-key": key or secrets.token_hex(16)})
@@ -162,7 +179,7 @@ def submit(
 
 
 def _uploaded(run: Session, inputs: list[bytes]) -> list[str]:
-    """Equal inputs are stored once: the store would notice, but only after the upload."""
+    """Equal blobs are stored once: the store would notice, but only after the upload."""
     roots: dict[bytes, str] = {}
     for data in inputs:
         if data not in roots:

@@ -160,6 +160,11 @@ def read_shape(wasm: bytes, *, memory_limit: int, max_functions: int = MAX_FUNCT
     return Shape(functions=functions, largest_body=largest, memory=pages * PAGE, tables=tables)
 
 
+def functions_of(wasm: bytes) -> int:
+    """How many functions a module that `read_shape` accepts defines."""
+    return next((section.u32() for kind, section in sections(wasm) if kind == FUNCTION), 0)
+
+
 def _tables(section: Reader) -> tuple[int, ...]:
     minima = []
     for _ in range(_cap("tables", section.u32(), MAX_TABLES)):

@@ -102,7 +102,7 @@ class MemoryBackend:
         if spec.name is not None and spec.name not in GUESTS:
             raise NotFound(f"no built-in program {spec.name!r}")
         root = keccak256(spec.model_dump_json().encode())
-        self.blobs[root] = b"manifest"
+        self.blobs[root] = spec.model_dump_json().encode()
         return models.Program(
             program=root, engine="be-det-1/test", fuel=spec.fuel, merge=spec.merge or "concat"
         )
