@@ -39,35 +39,40 @@ library Jury {
         uint256 round,
         uint256 accused
     ) internal pure returns (Phase outcome, uint256 right) {
-        uint256 noInput = mark(NO_INPUT);
-        uint256 start = first(round);
-        uint256 size = seats(round);
         uint256 most; // votes of the plurality
         uint256 against; // votes of the strongest accusing hash
         uint256 innocent;
         uint256 unseen;
         unchecked {
-            for (uint256 i = start; i < start + size; ++i) {
+            uint256 noInput = mark(NO_INPUT);
+            uint256 end = first(round) + seats(round);
+            for (uint256 i = first(round); i < end; ++i) {
                 uint256 vote = votes[i];
                 if (vote == 0) continue;
-                // Votes for it from here on: the first of equals counts them all.
-                uint256 count = 0;
-                for (uint256 k = i; k < start + size; ++k) {
-                    if (votes[k] == vote) ++count;
-                }
+                uint256 count = _countFrom(votes, i, end); // the first of equals counts them all
                 if (count > most) (most, right) = (count, vote);
                 if (vote == accused) innocent = _max(innocent, count);
                 else if (vote == noInput) unseen = _max(unseen, count);
                 else against = _max(against, count);
             }
             // More than half is the plurality too.
-            if (2 * against > size) return (Phase.Slashed, right);
+            if (2 * against > seats(round)) return (Phase.Slashed, right);
             uint256 acquitting = _max(innocent, unseen);
-            if (acquitting > against && 3 * acquitting >= size) {
+            if (acquitting > against && 3 * acquitting >= seats(round)) {
                 return (Phase.Paid, innocent < unseen ? noInput : accused);
             }
         }
         return (Phase.Unresolved, right);
+    }
+
+    /// @notice How often the vote at `i` was cast from there on.
+    function _countFrom(uint256[] memory votes, uint256 i, uint256 end) private pure returns (uint256 count) {
+        uint256 vote = votes[i];
+        unchecked {
+            for (; i < end; ++i) {
+                if (votes[i] == vote) ++count;
+            }
+        }
     }
 
     function _max(uint256 a, uint256 b) private pure returns (uint256) {

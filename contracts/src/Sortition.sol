@@ -1,29 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-/// @title Draws from the committed secrets of opposed parties; no block value enters one.
+/// @title Which ticket a seed names: no block value, caller or time enters a draw.
 /// @dev docs/protocol.md §6.2; the same bytes as blockedge_node/core/sortition.py (invariants 10 and 17).
 library Sortition {
     // How many tickets are looked at for one seat before it stays empty.
     uint256 internal constant TRIES = 8;
 
-    /// @notice The seed of a spot check: the requester fixed `secret`, the worker's commitment hides a salt.
-    function drawSeed(bytes32 secret, bytes32 commitment) internal pure returns (bytes32) {
-        return keccak256(abi.encode(secret, commitment));
-    }
-
-    /// @notice Whether the unit behind `seed` is checked, at a rate of `spotBps` in 10 000.
-    function drawn(bytes32 seed, uint256 spotBps) internal pure returns (bool) {
-        return uint256(seed) % 10_000 < spotBps;
-    }
-
-    /// @notice The seed of round 0.
-    /// @param secretR 0 if the requester did not show it.
-    /// @param salts XOR of keccak256(salt) over all revealed reports.
-    function jurySeed(bytes32 secretW, bytes32 secretR, bytes32 salts) internal pure returns (bytes32) {
-        return keccak256(abi.encode(secretW, secretR, salts));
-    }
-
+    /// @notice The seed of a jury's round: of the first, the case's own.
     function roundSeed(bytes32 seed, uint256 round) internal pure returns (bytes32) {
         return round == 0 ? seed : keccak256(abi.encode(seed, round));
     }
