@@ -1,4 +1,4 @@
-"""The simulator's chain: both contracts' real bytecode in pyrevm (Prague rules), a block each virtual second.
+"""The simulator's chain: the contracts' real bytecode in pyrevm (Prague rules), a block each virtual second.
 
     accept(tx) ─▶ pool ─▶ mine() ─▶ Block ─▶ chain.events.decode_log ─▶ chain.book.UnitBook ─▶ views
                     ▲                 │
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import astuple, dataclass, field, fields, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -22,9 +22,13 @@ from pyrevm import EVM, BlockEnv, CfgEnv, Env
 
 from blockedge_node.chain.abi_codec import contract
 from blockedge_node.chain.book import Slot, UnitBook
-from blockedge_node.chain.events import Record, decode_log
+from blockedge_node.chain.calls import encode, key_of, target_of, value_of
+from blockedge_node.chain.court_events import TicketRecord
+from blockedge_node.chain.deploy import created_by
+from blockedge_node.chain.events import Record, Source, decode_log
 from blockedge_node.chain.reverts import explain
 from blockedge_node.chain.simulation import skipped_units
+from blockedge_node.chain.tickets import TicketBook
 from blockedge_node.core.actions import ChainAction
 from blockedge_node.core.hashing import Domain, keccak256
 from blockedge_node.core.ids import ZERO_HASH, Address, Hash, UnitId
@@ -42,6 +46,7 @@ RICH = 10**24  # wei of ether that everybody begins with
 PARAMS = load_params((Path(__file__).parents[2] / "config" / "params.dev.json").read_text())
 ABI = contract("BlockEdge")
 FOUNDER = Address(b"\xf0" * 20)
+Log = tuple[Source, Any, bytes]  # who wrote it, topics, data
 FAILED = re.compile(r"output: 0x([0-9a-f]*)")
 
 
@@ -54,6 +59,7 @@ class Tx:
     data: bytes
     call: ChainAction | None = None
     value: int = 0
+    to: Source = "BlockEdge"
     block: int | None = None  # the canonical block that holds it
     done: bool = False  # and it took effect there: neither reverted nor skipped
     hash: Hash = ZERO_HASH
@@ -79,13 +85,14 @@ class Weather:
 
 
 class SimChain:
-    """See the module docstring. One for all nodes; each has a Wallet (wallet.py) on it."""
+    """See the module docstring. One for all nodes; each has a Wallet (wallet.py) on it. `court`: deploy one."""
 
-    def __init__(self, chance: Random, weather: Weather) -> None:
+    def __init__(self, chance: Random, weather: Weather, *, court: bool = False) -> None:
         self.chance = chance
         self.weather = weather
         self.calm = False  # True: no more reorgs
         self.book = UnitBook()
+        self.tickets = TicketBook(PARAMS.seat)
         self.pool: list[Tx] = []
         self.reorgs = 0
         self.orphans = 0  # transactions that a reorg took out of their block
@@ -97,13 +104,22 @@ class SimChain:
         self._enter(genesis)
         self._evm.set_balance(_hex(FOUNDER), RICH)
         judge = self._evm.deploy(_hex(FOUNDER), contract("PowJudge").creation())
-        creation = ABI.creation(astuple(PARAMS), bytes.fromhex(judge[2:]))
+        self.params = PARAMS
+        if court:
+            self.params = replace(PARAMS, court=self._found_court())
+        creation = ABI.creation(astuple(self.params), bytes.fromhex(judge[2:]))
         self._at = self._evm.deploy(_hex(FOUNDER), creation)
         self.domain = Domain(CHAIN_ID, Address(bytes.fromhex(self._at[2:])))
         self.blocks = [Block(genesis, None)]
         self._quiet_until = chance.randint(0, QUIET)  # a block's number
         self._checkpoints = 0  # that pyrevm holds for us
         self._standings: dict[Address, Standing] = {}  # at the head
+
+    def _found_court(self) -> Address:
+        """Before BlockEdge, told where that will stand: one contract more, by the same founder."""
+        nonce = self._evm.basic(_hex(FOUNDER)).nonce
+        creation = contract("Court").creation(astuple(PARAMS), created_by(FOUNDER, nonce + 1))
+        return Address(bytes.fromhex(self._evm.deploy(_hex(FOUNDER), creation)[2:]))
 
     # ── blocks ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -151,6 +167,7 @@ class SimChain:
         for _ in orphans[1:]:
             self._evm.commit()  # pyrevm counts its checkpoints, and has gone back over all of these at once
         self.book.drop_above(self.head.number)
+        self.tickets.drop_above(self.head.number)
         self._standings.clear()
         self.reorgs += 1
         self._quiet_until = self.head.number + depth + self.chance.randint(QUIET, 2 * QUIET)
@@ -187,16 +204,20 @@ class SimChain:
         tx.block = block.head.number
         tx.hash = keccak256(tx.sender + tx.key.encode() + block.head.hash)
         block.txs.append(tx)
-        refused, logs = self._call(tx.sender, tx.data, tx.value)
+        refused, logs = self._call(tx.sender, tx.data, tx.value, tx.to)
         assert self._evm.result is not None
         tx.gas = self._evm.result.gas_used
         if refused is not None:
             return
-        tx.done = tx.call is None or tx.call.unit not in skipped_units(logs)
-        for topics, data in logs:
-            record = decode_log(topics, data)
-            if record is not None:
-                block.records.append(record)
+        tx.done = tx.call is None or tx.call.unit not in skipped_units(_bare(logs))
+        for source, topics, data in logs:
+            record = decode_log(topics, data, source)
+            if record is None:
+                continue
+            block.records.append(record)
+            if isinstance(record, TicketRecord):
+                self.tickets.apply(record, block.head.number, block.head.time)
+            else:
                 self.book.apply(record, block.head.number, block.head.time)
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────────────────
@@ -211,28 +232,41 @@ class SimChain:
         self._evm.set_balance(_hex(who), RICH)
         self._execute(Tx(who, "fund", ABI.call("fund"), value=amount), self.blocks[-1])
 
-    def forecast(self, sender: Address, data: bytes, unit: UnitId) -> str:
+    def stake(self, who: Address, tickets: int) -> None:
+        """Set-up: `tickets` of the Court."""
+        for i in range(tickets):
+            data = contract("Court").call("stake")
+            tx = Tx(who, f"stake {i}", data, value=PARAMS.seat, to="Court")
+            self._execute(tx, self.blocks[-1])
+            assert tx.done, "a ticket was not staked"
+
+    def forecast(self, tx: Tx) -> str:
         """Why a call would fail in the earliest next block, in the contract's names; "" if it would not."""
+        assert tx.call is not None
         checkpoint = self._evm.snapshot()
         self._evm.set_block_env(BlockEnv(number=self.head.number + 1, timestamp=self.head.time + 1))
         try:
-            refused, logs = self._call(sender, data, 0)
+            refused, logs = self._call(tx.sender, tx.data, tx.value, tx.to)
         finally:
             self._evm.revert(checkpoint)
             self._enter(self.head)
         if refused is not None:
-            return str(explain(refused))
-        return skipped_units(logs).get(unit, "")
+            return str(explain(refused, tx.to))
+        return skipped_units(_bare(logs)).get(tx.call.unit, "")
 
-    def _call(self, sender: Address, data: bytes, value: int) -> tuple[bytes | None, list[tuple[Any, bytes]]]:
+    def _call(self, sender: Address, data: bytes, value: int, to: Source) -> tuple[bytes | None, list[Log]]:
         """(revert data, logs): the first is None if the call went through."""
+        at = self._at if to == "BlockEdge" else _hex(self.params.court)
         try:
-            self._evm.message_call(_hex(sender), self._at, data, value=value, gas=GAS)
+            self._evm.message_call(_hex(sender), at, data, value=value, gas=GAS)
         except RuntimeError as error:  # how pyrevm says that the EVM reverted or halted
             found = FAILED.search(str(error))
             return bytes.fromhex(found[1]) if found else b"", []
         assert self._evm.result is not None
-        return None, [log.data for log in self._evm.result.logs]
+        return None, [(self._source(log.address), *log.data) for log in self._evm.result.logs]
+
+    def _source(self, address: str) -> Source:
+        return "BlockEdge" if address.lower() == self._at.lower() else "Court"
 
     # ── views of the head ────────────────────────────────────────────────────────────────────────────────
 
@@ -275,6 +309,15 @@ class SimChain:
     @property
     def held(self) -> int:
         return int(self._evm.get_balance(self._at))
+
+
+def tx_of(sender: Address, call: ChainAction) -> Tx:
+    """The transaction that makes one call."""
+    return Tx(sender, key_of(call), encode([call]), call, value=value_of(call), to=target_of(call))
+
+
+def _bare(logs: Iterable[Log]) -> list[tuple[Any, bytes]]:
+    return [(topics, data) for _, topics, data in logs]
 
 
 def _hex(address: bytes) -> str:

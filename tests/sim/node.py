@@ -27,7 +27,7 @@ from blockedge_node.core.world import Policy
 from blockedge_node.engine import Engine, load
 from blockedge_node.performer import Performer
 from blockedge_node.wire.eip712 import LocalSigner, address_of
-from tests.sim.evm import PARAMS, SimChain
+from tests.sim.evm import SimChain
 from tests.sim.machine import Disk, SimContent, SimExecutor
 from tests.sim.network import Net
 from tests.sim.port import Port
@@ -41,6 +41,14 @@ POLICY = Policy(
     speed=5 * 10**7,  # slow: the jobs here declare little fuel, and shall take some seconds
 )
 Trace = Callable[[str, str], None]  # (who, what)
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """The node goes offline once its story has a note of this code, for so many seconds."""
+
+    code: str
+    down: float
 
 
 @dataclass(slots=True, eq=False)
@@ -85,6 +93,7 @@ class SimNode:
     policy: Policy = POLICY
     make_performer: Callable[..., Performer] = Performer
     head_lag: float = 0.2
+    leaves: Leave | None = None
     engine: RuledEngine | None = None  # None while down
     lives: int = 0
     notes: list[Note] = field(default_factory=list)  # of all lives
@@ -161,7 +170,7 @@ class SimNode:
             performer=performer,
             policy=self.policy,
             domain=self.chain.domain,
-            params=PARAMS,
+            params=self.chain.params,
             me=self.address,
             heard=self._hear,
         )
@@ -183,7 +192,8 @@ class SimNode:
             wallet.look_after()
             views = self.chain.views(engine.kept())
             standing = self.chain.standing(self.address)
-            await engine.tell(HeadSeen(head=head, standing=standing, views=views))
+            tickets = self.chain.tickets.tickets
+            await engine.tell(HeadSeen(head=head, standing=standing, views=views, tickets=tickets))
 
     # ── for the scenario ─────────────────────────────────────────────────────────────────────────────────
 
@@ -206,6 +216,9 @@ class SimNode:
             self.notes.append(note)
             self.trace(self.name, f"{short(note.subject)} {note.code} {_fields(note)}")
         self._note_jobs()
+        if self.leaves and any(note.code == self.leaves.code for note in notes):
+            down, self.leaves = self.leaves.down, None
+            self.crash(down)
 
     def _note_jobs(self) -> None:
         for machine in self.machines(JobRun):

@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING
 import trio
 
 from blockedge_node.chain.book import closed
-from blockedge_node.chain.calls import encode, key_of
-from blockedge_node.core.actions import ChainAction, CloseReports, Settle, TimeOut
+from blockedge_node.core.actions import ChainAction, CloseReports, CloseRound, Settle, TimeOut
+from blockedge_node.core.checker import Checker
 from blockedge_node.core.ids import Address
 from blockedge_node.core.jobs import JobRun
+from blockedge_node.core.juror import Juror
+from blockedge_node.core.jury import case_outcome
 from blockedge_node.core.reputation import protocol_fee
 from blockedge_node.core.requester import Requester
 from blockedge_node.core.unit import Phase, Standing, UnitView
 from blockedge_node.core.verifier import Verifier
 from blockedge_node.core.worker import REPORTS_A_CALL, Worker
 from tests.sim.audit import Audit
-from tests.sim.evm import PARAMS, SimChain, Tx
+from tests.sim.evm import PARAMS, SimChain, tx_of
 from tests.sim.network import Net
 from tests.sim.node import SimNode
 
@@ -92,8 +94,8 @@ class Played:
         Only a reorg deeper than CONF brings it to that: it takes back an end that everybody has seen.
         """
         for view in self.chain.book.all_views():
-            if (call := exit_of(view)) and not self.chain.forecast(STRANGER, encode([call]), view.unit):
-                self.chain.accept(Tx(STRANGER, key_of(call), encode([call]), call))
+            if (call := exit_of(view)) and not self.chain.forecast(tx := tx_of(STRANGER, call)):
+                self.chain.accept(tx)
                 self.rescued += 1
 
     def _waiting(self) -> list[str]:
@@ -113,7 +115,7 @@ class Played:
         machines = [
             f"{node.name} has a {type(machine).__name__}"
             for node in self.nodes.values()
-            for machine in node.machines(JobRun, Requester, Worker, Verifier)
+            for machine in node.machines(JobRun, Requester, Worker, Verifier, Checker, Juror)
         ]
         return [*wait, *down, *machines]
 
@@ -190,7 +192,7 @@ class Played:
             assert self.gained(name) >= -spent, f"{name} lost {-self.gained(name) - spent} wei for nothing"
 
 
-def exit_of(view: UnitView) -> TimeOut | Settle | CloseReports | None:
+def exit_of(view: UnitView) -> TimeOut | Settle | CloseRound | CloseReports | None:
     """What anybody may call to move a unit towards its end, in or out of time."""
     held = tuple(report.index for report in view.reports if not report.closed)
     match view.phase:
@@ -198,6 +200,11 @@ def exit_of(view: UnitView) -> TimeOut | Settle | CloseReports | None:
             return TimeOut(unit=view.unit, target=view.on_chain)
         case Phase.REVEALED:
             return Settle(unit=view.unit, target=view.on_chain)
+        case Phase.DISPUTED if view.case is None:
+            return TimeOut(unit=view.unit, target=view.on_chain)
+        case Phase.DISPUTED:
+            right = case_outcome(view.case.case, view.case.rounds).right
+            return CloseRound(unit=view.unit, target=view.on_chain, case=view.case.case, final_hash=right)
         case phase if phase.terminal and held:
             return CloseReports(unit=view.unit, target=view.on_chain, indexes=held[:REPORTS_A_CALL])
         case _:

@@ -9,17 +9,18 @@ tested with the real sender.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 import trio
 
-from blockedge_node.chain.calls import encode, function_of, key_of
+from blockedge_node.chain.calls import function_of
 from blockedge_node.chain.standings import Standings
 from blockedge_node.core.actions import ChainAction
 from blockedge_node.core.events import CallMined
 from blockedge_node.core.ids import Address
 from blockedge_node.core.unit import Standing
-from tests.sim.evm import SimChain, Tx
+from tests.sim.evm import SimChain, Tx, tx_of
 
 GATHER = 0.05  # seconds before a new call is sent, as the real sender waits for others to join
 GAS_PRICE = 10**9  # wei
@@ -43,13 +44,13 @@ class Wallet:
         self._seen = chain.head.number
 
     async def send(self, call: ChainAction) -> CallMined:
-        data, key = encode([call]), key_of(call)
+        fresh = tx_of(self._me, call)
         await trio.sleep(GATHER)
         while True:
             head = self._chain.head
-            tx = self._find(key)
-            if tx is None and not self._chain.forecast(self._me, data, call.unit):
-                tx = Tx(self._me, key, data, call)
+            tx = self._find(fresh.key)
+            if tx is None and not self._chain.forecast(fresh):
+                tx = replace(fresh)
                 self._signed.append(tx)
                 self._told(call)
                 self._broadcast(tx)

@@ -27,7 +27,7 @@ from tests.sim.evm import SimChain, Weather
 from tests.sim.jobs import Asked
 from tests.sim.machine import CrashPoint, Disk
 from tests.sim.network import Faults, Net
-from tests.sim.node import POLICY, SimNode
+from tests.sim.node import POLICY, Leave, SimNode
 from tests.sim.played import Played
 
 CAST = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi")
@@ -44,6 +44,8 @@ class Story:
     make_performer: Callable[..., Performer] = Performer
     crashes: tuple[CrashPoint, ...] = ()
     balance: int = BALANCE
+    tickets: int = 0
+    leaves: Leave | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Scenario:
     crash_rate: float = 0.0  # crashes a second, of some node, for up to `crash_down` seconds
     crash_down: float = 3.0
     all_die_at: float | None = None
+    court: bool = False
     trouble_until: float = 120.0  # random crashes and reorgs end then, so that all can end
     stories: dict[str, Story] = field(default_factory=dict)
     submissions: list[Submission] = field(default_factory=list)
@@ -85,6 +88,15 @@ class Scenario:
     def gives(self, name: str, balance: int) -> Self:
         """What `name` has in the contract to begin with, in wei."""
         return self._tell(name, balance=balance)
+
+    def stakes(self, name: str, tickets: int) -> Self:
+        """How many of the Court's tickets `name` owns from the beginning; there is a Court then."""
+        self.court = True
+        return self._tell(name, tickets=tickets)
+
+    def leaves(self, name: str, code: str, *, down: float) -> Self:
+        """`name` goes offline once its story has a note `code`, and is back `down` seconds later."""
+        return self._tell(name, leaves=Leave(code, down))
 
     def _story(self, name: str) -> Story:
         return self.stories.get(name, Story())
@@ -127,7 +139,7 @@ class Scenario:
 
 def _set_up(scenario: Scenario, directory: Path, nursery: trio.Nursery) -> Played:
     seed = scenario.seed
-    chain = SimChain(Random(f"chain {seed}"), scenario.weather)
+    chain = SimChain(Random(f"chain {seed}"), scenario.weather, court=scenario.court)
     net = Net(scenario.faults, Random(f"network {seed}"), chain.domain, nursery)
     played = Played(scenario, chain, net, Random(f"world {seed}"))
     for name in CAST[: scenario.nodes]:
@@ -142,9 +154,11 @@ def _set_up(scenario: Scenario, directory: Path, nursery: trio.Nursery) -> Playe
             told=partial(played.signed, name),
             policy=replace(POLICY, **story.policy),
             make_performer=story.make_performer,
+            leaves=story.leaves,
         )
         played.nodes[name] = node
         chain.fund(node.address, story.balance)
+        chain.stake(node.address, story.tickets)
         played.before[name] = chain.standing(node.address)
     names = {node.address: name for name, node in played.nodes.items()}
     played.audit = Audit(chain, names, chain.held)
