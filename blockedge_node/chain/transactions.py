@@ -79,6 +79,11 @@ def read_transaction(raw: bytes) -> Signed:
     return Signed(number[0], number[1], payload, Fee(cap=number[3], tip=number[2]))
 
 
+def created_by(sender: Address, nonce: int) -> Address:
+    """Where the contract will stand that `sender`'s transaction `nonce` deploys (CREATE)."""
+    return Address(keccak256(rlp([sender, nonce]))[12:])
+
+
 def rlp(item: Rlp) -> bytes:
     """Recursive length prefix, the EVM's own serialisation (yellow paper, appendix B)."""
     if isinstance(item, int):

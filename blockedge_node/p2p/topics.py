@@ -247,6 +247,7 @@ class Gossip:
         if self._secrets_waiting >= SECRETS_WAITING or not self._origins.take(origin):
             raise Ignored("too early")
         self._secrets_waiting += 1
+        self.counts["notices early"] += 1
         try:
             return await self._draw_commit(unit, True)
         finally:

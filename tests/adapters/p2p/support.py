@@ -28,7 +28,7 @@ from multiaddr import Multiaddr
 
 from blockedge_node.core.events import Event, SignedAward
 from blockedge_node.core.hashing import Domain, keccak256
-from blockedge_node.core.ids import Address, Digest, Root
+from blockedge_node.core.ids import Address, Digest, Hash, Root, UnitId
 from blockedge_node.core.task import Award, Bid, Request
 from blockedge_node.core.unit import Account, Standing
 from blockedge_node.p2p import P2P, Settings
@@ -72,6 +72,8 @@ class Node:
     standings: dict[Address, Standing | None] = field(default_factory=dict)
     heard: list[Event] = field(default_factory=list)
     asked: list[Address] = field(default_factory=list)  # whose standing was read
+    draws: dict[UnitId, Hash] = field(default_factory=dict)  # drawCommits of the units it sees COMMITTED
+    saw: trio.Event = field(default_factory=trio.Event)  # another unit
 
     @property
     def address(self) -> str:
@@ -80,6 +82,12 @@ class Node:
     @property
     def id(self) -> Any:
         return self.p2p.peer_id
+
+    def sees(self, unit: UnitId, commit: Hash) -> None:
+        """A head shows it a COMMITTED unit."""
+        self.draws[unit] = commit
+        self.saw.set()
+        self.saw = trio.Event()
 
     def of(self, kind: type) -> list[Any]:
         return [event for event in self.heard if isinstance(event, kind)]
@@ -118,6 +126,12 @@ def make_node(
     async def emit(event: Event) -> None:
         node.heard.append(event)
 
+    async def draw_commit(unit: UnitId, wait: bool) -> Hash | None:
+        with trio.move_on_after(PATIENCE if wait else 0):
+            while unit not in node.draws:
+                await node.saw.wait()
+        return node.draws.get(unit)
+
     p2p = P2P(
         seed=seed_of(name),
         listen=[listen],
@@ -128,6 +142,7 @@ def make_node(
         blobs=blobs,
         emit=emit,
         now=lambda: NOW,
+        draw_commit=draw_commit,
         settings=settings,
     )
     node = Node(p2p, signer, blobs)

@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 import trio
 
-from blockedge_node.core.events import BidHeard, RequestHeard
-from blockedge_node.core.hashing import Domain
-from blockedge_node.core.ids import Address, Signature
+from blockedge_node.core.commitment import draw_commit
+from blockedge_node.core.events import BidHeard, RequestHeard, SecretHeard
+from blockedge_node.core.hashing import Domain, keccak256
+from blockedge_node.core.ids import Address, Hash, Secret, Signature, UnitId
 from blockedge_node.core.task import KeyCard
 from blockedge_node.core.unit import Account, Standing
 from blockedge_node.errors import Transient
 from blockedge_node.p2p.limits import Rate
+from blockedge_node.p2p.topics import SECRETS_WAITING
 from blockedge_node.wire import codec, messages
 from tests.adapters.p2p.support import (
     DOMAIN,
@@ -219,6 +221,61 @@ async def test_a_request_published_before_anybody_connects_is_heard_by_the_first
         node = make_node("late", tmp_path, bootstrap=(hub.address,))
         async with running(node):
             await until(lambda: node.of(RequestHeard))
+
+
+# ── draw secrets ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def a_secret(name: str) -> SecretHeard:
+    return SecretHeard(
+        unit=UnitId(keccak256(name.encode())),
+        secret=Secret(keccak256(b"secret" + name.encode())),
+        guard_r=keccak256(b"guard" + name.encode()),
+    )
+
+
+def opened_by(shown: SecretHeard) -> Hash:
+    return draw_commit(shown.secret, shown.guard_r)
+
+
+async def show(node: Node, shown: SecretHeard) -> None:
+    await node.p2p.publish_secret(shown.unit, shown.secret, shown.guard_r)
+
+
+async def test_a_draw_secret_is_passed_on_by_whoever_sees_its_unit(tmp_path: Path) -> None:
+    async with network(tmp_path, "hub", "left", "right", settings=CHAIN, full=False) as (hub, left, right):
+        true, false = a_secret("unit"), replace(a_secret("unit"), secret=Secret(keccak256(b"guess")))
+        for node in (hub, right):
+            node.sees(true.unit, opened_by(true))
+        await show(left, false)
+        await until(lambda: hub.p2p.counts().get("notices opens nothing"))
+        await show(left, true)
+        await until(lambda: right.of(SecretHeard))
+        assert hub.of(SecretHeard) == right.of(SecretHeard) == [true]
+        assert hub.p2p.peers.tally(left.id).invalid == 0, "it may just have come late"
+
+
+async def test_a_draw_secret_waits_for_a_block_that_others_saw_first(tmp_path: Path) -> None:
+    async with network(tmp_path, "hub", "quick", settings=replace(QUICK, target_peers=0)) as (hub, quick):
+        shown = a_secret("unit")
+        await show(quick, shown)
+        await until(lambda: hub.p2p.counts().get("notices early") == 1)
+        assert not hub.heard
+        hub.sees(shown.unit, opened_by(shown))
+        await until(lambda: hub.of(SecretHeard) == [shown])
+
+
+async def test_secrets_of_unknown_units_take_their_turns_and_no_more(tmp_path: Path) -> None:
+    async with network(tmp_path, "hub", "noisy", "other") as (hub, noisy, other):
+        for i in range(SECRETS_WAITING + 5):
+            await show(noisy, a_secret(f"nothing {i}"))
+        await until(lambda: hub.p2p.counts().get("notices too early", 0) >= 5)
+        shown = a_secret("unit")
+        hub.sees(shown.unit, opened_by(shown))
+        await show(other, shown)
+        await until(lambda: hub.of(SecretHeard) == [shown])
+        request = await publish(other)
+        await until(lambda: [e.request for e in hub.of(RequestHeard)] == [request])
 
 
 # ── key cards ────────────────────────────────────────────────────────────────────────────────────────────
