@@ -37,6 +37,9 @@ interface Vm {
     function deployCode(string calldata artifact) external returns (address);
     function assume(bool condition) external pure;
 
+    function getNonce(address account) external view returns (uint64);
+    function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
+
     function snapshotState() external returns (uint256 id);
     function revertToState(uint256 id) external returns (bool);
     function cool(address target) external;
@@ -46,7 +49,7 @@ interface Vm {
         returns (uint64 gasLimit, uint64 gasTotalUsed, uint64 gasMemoryUsed, int64 gasRefunded, uint64 left);
     function snapshotValue(string calldata group, string calldata name, uint256 value) external;
 
-    function startBroadcast() external;
+    function startBroadcast(address signer) external;
     function stopBroadcast() external;
 
     function readFile(string calldata path) external view returns (string memory);

@@ -111,12 +111,40 @@ library Hashing {
     }
 
     /// @notice What a unit's slot keeps of its terms and phase data: the low 208 bits of their hash.
-    function digest(bytes32 termsHash, bytes32 d0, bytes32 d1, bytes32 d2) internal pure returns (uint208) {
-        return uint208(uint256(keccak256(abi.encode(termsHash, d0, d1, d2, bytes32(0)))));
+    function digest(bytes32 termsHash, bytes32 d0) internal pure returns (uint208) {
+        return digest(termsHash, d0, 0, 0, 0);
+    }
+
+    function digest(
+        bytes32 termsHash,
+        bytes32 d0,
+        bytes32 d1,
+        bytes32 d2,
+        bytes32 d3
+    ) internal pure returns (uint208) {
+        return uint208(uint256(keccak256(abi.encode(termsHash, d0, d1, d2, d3))));
     }
 
     function digest(bytes32 termsHash, bytes32[4] calldata data) internal pure returns (uint208) {
         return uint208(uint256(keccak256(abi.encode(termsHash, data))));
+    }
+
+    // ── draws (docs/protocol.md §6.2) ───────────────────────────────────────────────────────────────────
+
+    /// @notice What an Award's drawCommit hides.
+    function drawCommit(bytes32 secret, bytes32 guardR) internal pure returns (bytes32) {
+        return keccak256(abi.encode(secret, guardR));
+    }
+
+    /// @notice Decides whether a unit is checked, and by whom: of two parties' secrets, each fixed before the
+    /// other's was known.
+    function drawSeed(bytes32 secret, bytes32 commitment_) internal pure returns (bytes32) {
+        return keccak256(abi.encode(secret, commitment_));
+    }
+
+    /// @notice What a unit remembers of a check that nobody committed.
+    function missedCheck(bytes32 seed, uint256 committedAt) internal pure returns (bytes32) {
+        return keccak256(abi.encode(seed, committedAt));
     }
 
     // ── commitments and content ─────────────────────────────────────────────────────────────────────────
@@ -178,5 +206,26 @@ library Hashing {
     /// @notice The content address of a blob of at most one chunk (docs/protocol.md §2.3).
     function leaf(bytes calldata chunk) internal pure returns (bytes32) {
         return keccak256(abi.encodePacked(bytes1(0), chunk));
+    }
+
+    /// @notice The root that a leaf and its path lead to, in a tree of `count` leaves whose odd nodes move up
+    /// unchanged; 0 if the path is of another length.
+    function root(
+        bytes32 node,
+        bytes32[] calldata path,
+        uint256 index,
+        uint256 count
+    ) internal pure returns (bytes32) {
+        uint256 used = 0;
+        for (; count > 1; count = (count + 1) / 2) {
+            if (index ^ 1 < count) {
+                if (used == path.length) return 0;
+                bytes32 sibling = path[used++];
+                (bytes32 left, bytes32 right) = index & 1 == 0 ? (node, sibling) : (sibling, node);
+                node = keccak256(abi.encodePacked(bytes1(0x01), left, right));
+            }
+            index /= 2;
+        }
+        return used == path.length ? node : bytes32(0);
     }
 }

@@ -1,25 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IBlockEdge} from "./interfaces/IBlockEdge.sol";
 import {State} from "./State.sol";
 import {BPS, DEPOSIT_FACTOR, PPM, Reputation as Rep} from "./Types.sol";
 
 /// @title What a worker's past says about it (docs/protocol.md §8).
 /// @dev n <= m, s <= t, 0 <= R <= 1e6 (invariant 14): every counter saturates, and each pair moves together.
 /// The formulas are those of blockedge_node/core/reputation.py; tests/vectors/reputation.json binds them.
-abstract contract Reputation is State, IBlockEdge {
+abstract contract Reputation is State {
     uint256 internal constant POINT = 1000; // in the unit of `good` and `bad`
     uint256 private constant DECAY_STEPS = 32; // 0.875^32 = 1.4 %: older weeks no longer matter
 
-    /// @inheritdoc IBlockEdge
-    function repOf(address account)
-        external
-        view
-        returns (uint24 n, uint24 m, uint64 s, uint64 t, uint32 score)
-    {
-        Rep memory rep = _decayed(account);
-        return (rep.n, rep.m, rep.s, rep.t, uint32(_scoreOfRep(rep)));
+    /// @notice The counters with the points decayed, and R in ppm, now.
+    function _reputation(address account) internal view returns (Rep memory rep, uint256 score) {
+        rep = _decayed(account);
+        score = _scoreOfRep(rep);
     }
 
     /// @notice R in ppm, now.

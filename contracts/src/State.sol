@@ -6,7 +6,20 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 
 import {IBlockEdgeErrors, IBlockEdgeEvents} from "./interfaces/IBlockEdge.sol";
 import {Hashing} from "./Hashing.sol";
-import {Account, Docket, Params, Report, Reputation, Request, Terms, Unit} from "./Types.sol";
+import {
+    Account,
+    BPS,
+    Demand,
+    Docket,
+    FLAG_SECRET_SHOWN,
+    KIND_POW,
+    Params,
+    Report,
+    Reputation,
+    Request,
+    Terms,
+    Unit
+} from "./Types.sol";
 import {UnitSlot} from "./UnitSlot.sol";
 
 /// @title All storage and all constants, for BlockEdge and for Reports, whose code runs on this storage.
@@ -42,6 +55,9 @@ abstract contract State is EIP712, ReentrancyGuardTransient, IBlockEdgeErrors, I
     mapping(bytes32 unit => Docket) internal _dockets;
     mapping(bytes32 unit => mapping(uint256 index => Report)) internal _reports;
     uint96 internal _burned;
+    mapping(bytes32 unit => mapping(address author => bool)) internal _reporters; // court kinds only
+    mapping(bytes32 unit => mapping(bytes32 resultHash => uint256)) internal _firstOf; // 1 + lowest index
+    mapping(bytes32 unit => mapping(uint256 index => Demand)) internal _demands;
 
     constructor(Params memory p) EIP712("BlockEdge", "1") {
         if (p.feeBps > 10_000) revert BadTerms("feeBps");
@@ -51,7 +67,6 @@ abstract contract State is EIP712, ReentrancyGuardTransient, IBlockEdgeErrors, I
         if (p.vwinBase > p.vwinMax) revert BadTerms("vwinMax");
         // An exit matures only after every promise that the balance may have covered (§7.2).
         if (p.unbond <= p.maxAward) revert BadTerms("unbond");
-        if (p.court != address(0)) revert BadTerms("court");
 
         FEE_BPS = p.feeBps;
         SPOT_BPS_MIN = p.spotBpsMin;
@@ -89,10 +104,53 @@ abstract contract State is EIP712, ReentrancyGuardTransient, IBlockEdgeErrors, I
         termsHash = Hashing.hash(target.terms);
     }
 
-    /// @notice When the last report may be committed. Times and windows fit 40 bits: no sum overflows.
+    /// @notice Whether jurors decide about this unit.
+    function _byCourt(Terms calldata terms) internal view returns (bool) {
+        return COURT != address(0) && terms.kind != KIND_POW;
+    }
+
+    // ── deadlines (§3.3). Times and windows fit 40 bits: no sum overflows ───────────────────────────────
+
+    /// @notice The end of the ASSIGNED phase: at least GRACE after registration, whoever registered and
+    /// however late (invariant 19).
+    function _resultBy(uint256 startAt, uint256 delay, uint256 since) internal view returns (uint256) {
+        uint256 promised = (startAt == 0 ? since : startAt) + delay;
+        return (promised > since ? promised : since) + GRACE;
+    }
+
+    /// @notice When the drawn checker must have committed; without spot checks, at once.
+    function _checkBy(Terms calldata terms, uint256 since) internal view returns (uint256) {
+        unchecked {
+            return terms.spotBps == 0 ? since : since + SECRET + terms.vwin;
+        }
+    }
+
+    /// @notice When the last report may be committed.
     function _challengeBy(Terms calldata terms, uint256 since) internal view returns (uint256) {
         unchecked {
             return since + terms.vwin + CHALLENGE;
         }
+    }
+
+    /// @notice When a unit without reports may be settled. Strangers who settle without the secret wait GRACE
+    /// longer, so that they cannot burn the check fee.
+    function _settleAfter(
+        Terms calldata terms,
+        uint256 since,
+        uint256 flags
+    ) internal view returns (uint256) {
+        unchecked {
+            return _challengeBy(terms, since) + (flags & FLAG_SECRET_SHOWN == 0 ? GRACE : 0);
+        }
+    }
+
+    // ── draw secrets (§6.2) ─────────────────────────────────────────────────────────────────────────────
+
+    function _requireSecret(Terms calldata terms, bytes32 secret, bytes32 guardR) internal pure {
+        if (Hashing.drawCommit(secret, guardR) != terms.drawCommit) revert BadOpening("secret");
+    }
+
+    function _isDrawn(Terms calldata terms, bytes32 seed) internal pure returns (bool) {
+        return uint256(seed) % BPS < terms.spotBps;
     }
 }

@@ -106,8 +106,12 @@ struct Terms {
 }
 
 /// A unit as every call after registration carries it. `data` by phase, unused words 0:
-/// Assigned [startAt, 0 if unacknowledged]; Committed [commitment]; Revealed [resultHash, guard, flags];
-/// terminal: as in the phase before.
+/// Assigned [startAt, 0 if unacknowledged]; Committed [commitment, drawSeed if marked drawn];
+/// Revealed [resultHash, guard, flags, the fourth word of below];
+/// Disputed [resultHash, guard, flags | challengeBy << 8, s_R if shown];
+/// terminal: as in the phase before, but ruled by a jury [.., .., the third word | FLAG_RULED, finalHash].
+/// The fourth word of Revealed is the commitment while flags are 0, keccak256(abi.encode(drawSeed,
+/// committedAt)) with FLAG_CHECK_MISSED, else 0.
 struct Unit {
     Terms terms;
     bytes32[4] data;
@@ -210,9 +214,19 @@ struct Docket {
     uint16 reports; // how many were committed; indices 1 … reports
     uint16 revealed;
     uint24 best; // 1 + the lowest index that convicts (judged) or contradicts (court); 0: none
-    uint16 demands; // open ones
-    bytes32 commitCheck;
-    bytes32 seedAcc;
+    uint8 demands; // open ones
+    uint8 demanded; // ever, at most DEMAND_LIMIT
+    uint40 ticket; // 1 + the drawn checker's, once it committed: its check is report 0
+    bool defended;
+    bool fined; // the drawn checker that committed nothing
+    bytes32 seedAcc; // XOR of keccak256(salt) of all revealed reports
+}
+
+/// The requester's demand for one chunk of an output that is not on the chain.
+struct Demand {
+    uint32 chunk;
+    uint40 by;
+    bool supplied;
 }
 
 enum ReportState {
@@ -318,7 +332,12 @@ uint8 constant ROLE_CHECKER = 1;
 uint8 constant ROLE_REPORTER = 2;
 uint8 constant ROLE_JUROR = 3;
 
-uint256 constant FLAG_SECRET_SHOWN = 2;
+uint256 constant FLAG_DRAWN = 1;
+uint256 constant FLAG_SECRET_SHOWN = 2; // marked drawn in time, or shown undrawn, or nothing to draw
+uint256 constant FLAG_CHECK_MISSED = 4;
+uint256 constant FLAG_RULED = 8;
+// Where a disputed unit's third word holds challengeBy: above the flags.
+uint256 constant CHALLENGE_SHIFT = 8;
 
 uint8 constant VERDICT_UNKNOWN = 0;
 uint8 constant VERDICT_RIGHT = 1;
@@ -337,4 +356,5 @@ uint256 constant PPM = 1_000_000;
 uint256 constant DEPOSIT_FACTOR = 20;
 // One content-addressed chunk: the largest output that goes inline.
 uint256 constant CHUNK = 1024;
+uint256 constant DEMAND_LIMIT = 3;
 uint256 constant MAX_DELAY = 604_800;

@@ -7,7 +7,7 @@ import {Phase} from "./Types.sol";
 /// The docket bit tells that a docket exists, so that the happy path never reads one.
 type UnitSlot is uint256;
 
-using {phase, hasDocket, since, digest, withDocket, ended} for UnitSlot global;
+using {phase, hasDocket, since, digest, withDocket, withDigest, next, ended} for UnitSlot global;
 
 uint256 constant DOCKET_BIT = 0x80;
 
@@ -37,8 +37,17 @@ function withDocket(UnitSlot slot) pure returns (UnitSlot) {
     return UnitSlot.wrap(UnitSlot.unwrap(slot) | DOCKET_BIT);
 }
 
+/// The same phase since the same time, with other data.
+function withDigest(UnitSlot slot, uint208 digest_) pure returns (UnitSlot) {
+    return UnitSlot.wrap(UnitSlot.unwrap(slot) & ((1 << 48) - 1) | uint256(digest_) << 48);
+}
+
+/// The slot of a phase entered now, the docket kept.
+function next(UnitSlot slot, Phase phase_, uint208 digest_) view returns (UnitSlot) {
+    return UnitSlot.wrap(UnitSlot.unwrap(newSlot(phase_, digest_)) | (UnitSlot.unwrap(slot) & DOCKET_BIT));
+}
+
 /// The terminal slot: docket bit and digest stay, so that bonds can still be let go.
 function ended(UnitSlot slot, Phase phase_) view returns (UnitSlot) {
-    return
-        UnitSlot.wrap(UnitSlot.unwrap(newSlot(phase_, slot.digest())) | (UnitSlot.unwrap(slot) & DOCKET_BIT));
+    return slot.next(phase_, slot.digest());
 }

@@ -4,9 +4,9 @@ pragma solidity 0.8.37;
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 import {IBlockEdge} from "./interfaces/IBlockEdge.sol";
+import {Endings} from "./Endings.sol";
 import {Escrow} from "./Escrow.sol";
 import {Hashing} from "./Hashing.sol";
-import {Reputation} from "./Reputation.sol";
 import {Selection} from "./Selection.sol";
 import {
     Award,
@@ -14,6 +14,8 @@ import {
     Bid,
     BPS,
     CHUNK,
+    FLAG_CHECK_MISSED,
+    FLAG_DRAWN,
     FLAG_SECRET_SHOWN,
     KIND_POW,
     KIND_WASM,
@@ -21,6 +23,7 @@ import {
     MODE_NO_DEMAND,
     Opening,
     Phase,
+    Reputation,
     Request,
     ROLE_WORKER,
     Secret,
@@ -31,10 +34,10 @@ import {
 } from "./Types.sol";
 import {newSlot, UnitSlot} from "./UnitSlot.sol";
 
-/// @title A unit's life without a dispute: award, commit, reveal, settle, and timeout where it stops.
+/// @title A unit's life while nobody misbehaves: award, commit, reveal, settle.
 /// @dev The table of docs/protocol.md §3.3. Public functions walk their arrays; each item is checked by one
 /// function that reverts for calldata and returns the selector of the error for state and time.
-abstract contract Units is Escrow, Reputation {
+abstract contract Units is Escrow, Endings {
     bytes4 private constant DONE = 0;
 
     /// What one item of an award says once it is checked.
@@ -57,7 +60,7 @@ abstract contract Units is Escrow, Reputation {
             (Terms memory terms, Registration memory reg) = _checkAward(request, tasks[item.request], item);
             bytes4 reason = _register(terms, reg);
             if (reason == DONE) {
-                uint208 digest = Hashing.digest(reg.termsHash, bytes32(uint256(reg.startAt)), 0, 0);
+                uint208 digest = Hashing.digest(reg.termsHash, bytes32(uint256(reg.startAt)));
                 _units[reg.unit] = newSlot(Phase.Assigned, digest);
             } else {
                 emit Skipped(reg.unit, reason);
@@ -100,7 +103,7 @@ abstract contract Units is Escrow, Reputation {
         }
     }
 
-    function _checkRequest(Request calldata request) private pure {
+    function _checkRequest(Request calldata request) private view {
         bool judged = request.kind == KIND_POW;
         if (!judged && request.kind != KIND_WASM) revert BadTerms("kind");
         // A judged kind always shows its output, and ONCHAIN has its own entry.
@@ -108,10 +111,14 @@ abstract contract Units is Escrow, Reputation {
         if (request.maxPrice == 0) revert BadTerms("maxPrice");
         if (request.maxDelay == 0 || request.maxDelay > MAX_DELAY) revert BadTerms("maxDelay");
         if (uint256(request.wPrice) + request.wDelay + request.wRep != BPS) revert BadTerms("weights");
-        // Fields of later stages.
-        if (request.spotBps != 0) revert BadTerms("spotBps");
-        if (request.checkFee != 0) revert BadTerms("checkFee");
-        if (request.acl != 0) revert BadTerms("acl");
+        if (COURT == address(0) || judged) {
+            if (request.spotBps != 0) revert BadTerms("spotBps");
+            if (request.checkFee != 0) revert BadTerms("checkFee");
+        } else {
+            if (request.spotBps < SPOT_BPS_MIN || request.spotBps > BPS) revert BadTerms("spotBps");
+            if (request.checkFee == 0 || request.checkFee > SEAT / 10) revert BadTerms("checkFee");
+        }
+        if (request.acl != 0) revert BadTerms("acl"); // of a later stage
     }
 
     /// @notice All that depends on signed fields and the sender alone (§2.1 a): reverts, and never changes.
@@ -123,7 +130,7 @@ abstract contract Units is Escrow, Reputation {
         Award calldata signed = item.award;
         if (signed.task != task) revert BadTerms("task");
         if (signed.shard >= request.shards) revert BadTerms("shard");
-        if (signed.drawCommit != 0) revert BadTerms("drawCommit");
+        if ((signed.drawCommit != 0) != (request.spotBps != 0)) revert BadTerms("drawCommit");
         if (item.bids.length == 0) revert BadTerms("bids");
         if (item.bidSigs.length != item.bids.length) {
             revert BadLength(item.bids.length, item.bidSigs.length);
@@ -145,12 +152,15 @@ abstract contract Units is Escrow, Reputation {
         terms.shard = signed.shard;
         terms.kind = request.kind;
         terms.mode = request.mode;
+        terms.spotBps = request.spotBps;
         terms.requester = request.requester;
         terms.worker = winner.worker;
         terms.price = winner.price;
         terms.deposit = winner.deposit;
+        terms.checkFee = request.checkFee;
         terms.delay = winner.delay;
         terms.vwin = _vwin(request.fuel);
+        terms.drawCommit = signed.drawCommit;
 
         reg.unit = Hashing.unit(task, signed.shard);
         reg.termsHash = Hashing.hashMemory(terms);
@@ -240,7 +250,10 @@ abstract contract Units is Escrow, Reputation {
                 sigs[i]
             );
             (UnitSlot slot, bytes4 reason) = _load(unit, termsHash, target, Phase.Assigned);
-            if (reason == DONE && block.timestamp > _resultBy(target, slot.since())) {
+            if (
+                reason == DONE
+                    && block.timestamp > _resultBy(uint256(target.data[0]), target.terms.delay, slot.since())
+            ) {
                 reason = TooLate.selector;
             }
             if (reason == DONE) _commit(unit, termsHash, commitments[i]);
@@ -258,7 +271,7 @@ abstract contract Units is Escrow, Reputation {
     ) private view returns (bytes4) {
         uint40[3] memory starts = [0, reg.notBefore, ackStartAt];
         for (uint256 i = 0; i < 3; ++i) {
-            if (slot.digest() == Hashing.digest(reg.termsHash, bytes32(uint256(starts[i])), 0, 0)) {
+            if (slot.digest() == Hashing.digest(reg.termsHash, bytes32(uint256(starts[i])))) {
                 uint256 resultBy = _resultBy(starts[i], terms.delay, slot.since());
                 return block.timestamp > resultBy ? TooLate.selector : DONE;
             }
@@ -267,7 +280,7 @@ abstract contract Units is Escrow, Reputation {
     }
 
     function _commit(bytes32 unit, bytes32 termsHash, bytes32 commitment) private {
-        _units[unit] = newSlot(Phase.Committed, Hashing.digest(termsHash, commitment, 0, 0));
+        _units[unit] = newSlot(Phase.Committed, Hashing.digest(termsHash, commitment));
         emit Committed(unit, commitment);
     }
 
@@ -282,11 +295,12 @@ abstract contract Units is Escrow, Reputation {
             (bytes32 unit, bytes32 termsHash) = _identify(target);
             bytes32 resultHash = _checkOpening(unit, target, opening);
             (UnitSlot slot, bytes4 reason) = _load(unit, termsHash, target, Phase.Committed);
-            if (reason == DONE && block.timestamp > slot.since() + REVEAL) reason = TooLate.selector;
+            uint256 flags;
+            bytes32 fourth;
+            if (reason == DONE) (reason, flags, fourth) = _checkDraw(slot, target, opening);
             if (reason == DONE) {
-                uint256 flags = FLAG_SECRET_SHOWN; // from the start, where nothing is drawn
-                uint208 digest = Hashing.digest(termsHash, resultHash, opening.guard, bytes32(flags));
-                _units[unit] = newSlot(Phase.Revealed, digest);
+                uint208 digest = Hashing.digest(termsHash, resultHash, opening.guard, bytes32(flags), fourth);
+                _units[unit] = slot.next(Phase.Revealed, digest);
                 emit Revealed(unit, resultHash, opening.guard, flags, opening.result, opening.output);
             } else {
                 emit Skipped(unit, reason);
@@ -294,14 +308,49 @@ abstract contract Units is Escrow, Reputation {
         }
     }
 
-    /// @dev An error exit has no output (root 0). Otherwise the output is inline, one chunk, or, where the
-    /// Request allows, off the chain at the requester's risk.
+    /// @notice Whether the result may be shown yet: a drawn checker must commit before it could copy.
+    /// @return reason Why not, if so.
+    /// @return flags The third word of the REVEALED unit.
+    /// @return fourth Its fourth.
+    function _checkDraw(
+        UnitSlot slot,
+        Unit calldata target,
+        Opening calldata opening
+    ) private view returns (bytes4 reason, uint256 flags, bytes32 fourth) {
+        Terms calldata terms = target.terms;
+        uint256 since = slot.since();
+        uint256 checkBy = _checkBy(terms, since);
+        if (block.timestamp > checkBy + REVEAL) return (TooLate.selector, 0, 0);
+        if (terms.spotBps == 0) return (DONE, FLAG_SECRET_SHOWN, 0); // from the start: nothing is drawn
+
+        bytes32 seed = target.data[1];
+        if (seed != 0) {
+            flags = FLAG_DRAWN | FLAG_SECRET_SHOWN;
+            if (slot.hasDocket()) return (DONE, flags, 0); // its check is committed
+            if (block.timestamp <= checkBy) return (CheckPending.selector, 0, 0);
+            return (DONE, flags | FLAG_CHECK_MISSED, Hashing.missedCheck(seed, since));
+        }
+        bool drawable = block.timestamp <= since + SECRET;
+        if (opening.secret != 0 || opening.guardR != 0) {
+            bool drawn = _isDrawn(terms, Hashing.drawSeed(opening.secret, target.data[0]));
+            if (!drawn) return (DONE, FLAG_SECRET_SHOWN, 0);
+            if (drawable) return (CheckPending.selector, 0, 0);
+        }
+        // Not shown, or drawn but not marked in time. `settle` may still be shown that it was not drawn.
+        if (drawable) return (TooEarly.selector, 0, 0);
+        return (DONE, 0, target.data[0]);
+    }
+
+    /// @dev An error exit has no output (root 0). Otherwise the output is inline, one chunk, or off the chain:
+    /// where there are demands (§10), or where the Request does without, at the requester's risk.
     function _checkOpening(
         bytes32 unit,
         Unit calldata target,
         Opening calldata opening
     ) private view returns (bytes32 resultHash) {
-        if (opening.secret != 0 || opening.guardR != 0) revert BadOpening("secret");
+        if (opening.secret != 0 || opening.guardR != 0) {
+            _requireSecret(target.terms, opening.secret, opening.guardR);
+        }
         resultHash = Hashing.hash(opening.result);
         bytes32 commitment = Hashing.commitment(
             unit, ROLE_WORKER, target.terms.worker, resultHash, opening.salt, opening.guard
@@ -309,7 +358,8 @@ abstract contract Units is Escrow, Reputation {
         if (commitment != target.data[0]) revert BadOpening("commitment");
 
         bool absent = opening.output.length == 0
-            && (target.terms.mode & MODE_NO_DEMAND != 0
+            && (_byCourt(target.terms)
+                || target.terms.mode & MODE_NO_DEMAND != 0
                 || (opening.result.exit != 0 && opening.result.outputRoot == 0));
         if (absent) return resultHash;
         if (opening.output.length > CHUNK || Hashing.leaf(opening.output) != opening.result.outputRoot) {
@@ -324,116 +374,42 @@ abstract contract Units is Escrow, Reputation {
         if (secrets.length != units.length) revert BadLength(units.length, secrets.length);
         for (uint256 i = 0; i < units.length; ++i) {
             Unit calldata target = units[i];
-            if (secrets[i].secret != 0 || secrets[i].guardR != 0) revert BadOpening("secret");
+            Secret calldata secret = secrets[i];
+            bool given = secret.secret != 0 || secret.guardR != 0;
+            if (given) _requireSecret(target.terms, secret.secret, secret.guardR);
             (bytes32 unit, bytes32 termsHash) = _identify(target);
             (UnitSlot slot, bytes4 reason) = _load(unit, termsHash, target, Phase.Revealed);
-            if (reason == DONE) reason = _settle(unit, slot, target.terms);
-            if (reason != DONE) emit Skipped(unit, reason);
-        }
-    }
-
-    function _settle(bytes32 unit, UnitSlot slot, Terms calldata terms) private returns (bytes4) {
-        bool reported = slot.hasDocket();
-        uint256 closesAt = _challengeBy(terms, slot.since());
-        if (reported) closesAt += REPORT;
-        if (block.timestamp <= closesAt) return TooEarly.selector;
-
-        uint256 best = reported ? _dockets[unit].best : 0;
-        if (best == 0) _endPaid(unit, slot, terms);
-        else if (terms.kind == KIND_POW) _endConvicted(unit, slot, terms, _reports[unit][best - 1].author);
-        else _endUnresolved(unit, slot, terms);
-        return DONE;
-    }
-
-    /// @inheritdoc IBlockEdge
-    function timeout(Unit[] calldata units) external nonReentrant {
-        for (uint256 i = 0; i < units.length; ++i) {
-            Unit calldata target = units[i];
-            (bytes32 unit, bytes32 termsHash) = _identify(target);
-            bool assigned = _units[unit].phase() == Phase.Assigned;
-            (UnitSlot slot, bytes4 reason) =
-                _load(unit, termsHash, target, assigned ? Phase.Assigned : Phase.Committed);
             if (reason == DONE) {
-                uint256 deadline = assigned ? _resultBy(target, slot.since()) : slot.since() + REVEAL;
-                if (block.timestamp <= deadline) reason = TooEarly.selector;
-                else if (assigned) _endRefused(unit, slot, target);
-                else _endWithheld(unit, slot, target.terms);
+                uint256 flags = uint256(target.data[2]);
+                // The fourth word is the commitment as long as no secret was shown.
+                if (
+                    given && flags == 0
+                        && !_isDrawn(target.terms, Hashing.drawSeed(secret.secret, target.data[3]))
+                ) flags = FLAG_SECRET_SHOWN;
+                reason = slot.hasDocket()
+                    ? _settleContested(target, flags)
+                    : _settle(unit, slot, target.terms, flags);
             }
             if (reason != DONE) emit Skipped(unit, reason);
         }
     }
 
-    /// @notice PAID: the price to the worker, its deposit back, the fee burned.
-    function _endPaid(bytes32 unit, UnitSlot slot, Terms calldata terms) private {
-        _recordPaid(terms.worker, terms.price, terms.deposit, _feeOf(terms.price));
-        _end(unit, slot, terms, Phase.Paid, terms.checkFee, uint256(terms.deposit) + terms.price, 0);
-    }
-
-    /// @notice SLASHED by evidence: half the deposit to the requester, a fifth to the detector, the rest
-    /// burned, or a cheat would report itself through a second identity and lose nothing.
-    function _endConvicted(bytes32 unit, UnitSlot slot, Terms calldata terms, address detector) private {
-        uint256 toDetector = uint256(terms.deposit) * 20 / 100;
-        _credit(detector, toDetector);
-        _endSlashed(unit, slot, terms, toDetector);
-    }
-
-    /// @notice SLASHED for a withheld reveal: half to the requester, half burned. As dear as a conviction, or
-    /// a cheat would take this way out.
-    function _endWithheld(bytes32 unit, UnitSlot slot, Terms calldata terms) private {
-        _endSlashed(unit, slot, terms, 0);
-    }
-
-    function _endSlashed(bytes32 unit, UnitSlot slot, Terms calldata terms, uint256 toDetector) private {
-        _recordFault(terms.worker, terms.price, terms.deposit, POINT);
-        _end(unit, slot, terms, Phase.Slashed, _escrowOf(terms) + terms.deposit / 2, 0, toDetector);
-    }
-
-    /// @notice REFUSED. Acknowledged: 10 % of the deposit, 5 % for R >= 0.8, half to the requester and half
-    /// burned. Otherwise min(1 %, price), all burned, so that a fake award earns nothing.
-    function _endRefused(bytes32 unit, UnitSlot slot, Unit calldata target) private {
-        Terms calldata terms = target.terms;
-        uint256 deposit = terms.deposit;
-        uint256 fine;
-        uint256 toRequester = 0;
-        if (target.data[0] == 0) {
-            fine = deposit / 100;
-            if (fine > terms.price) fine = terms.price;
-        } else {
-            fine = deposit / (_score(terms.worker) >= 800_000 ? 20 : 10);
-            toRequester = fine / 2;
-            _recordFault(terms.worker, terms.price, deposit, POINT / 4);
-        }
-        _end(unit, slot, terms, Phase.Refused, _escrowOf(terms) + toRequester, deposit - fine, 0);
-    }
-
-    /// @notice UNRESOLVED, without a court: the requester contradicts the worker and nobody can tell who is
-    /// right. Price and fee burn, so that lying saves the requester nothing (§6.4).
-    function _endUnresolved(bytes32 unit, UnitSlot slot, Terms calldata terms) private {
-        _end(unit, slot, terms, Phase.Unresolved, terms.checkFee, terms.deposit, 0);
-    }
-
-    /// @notice The end of every unit: unlocks what both parties had locked, credits their shares of it, and
-    /// burns what is left, so that shares always add up to what was taken (invariant 3).
-    /// @param credited The part already credited to others.
-    function _end(
+    /// @notice PAID, as nobody reported, checked or demanded anything.
+    function _settle(
         bytes32 unit,
         UnitSlot slot,
         Terms calldata terms,
-        Phase phase,
-        uint256 toRequester,
-        uint256 toWorker,
-        uint256 credited
-    ) private {
-        uint256 escrow = _escrowOf(terms);
-        uint256 deposit = terms.deposit;
-        _release(terms.requester, escrow, toRequester);
-        _release(terms.worker, deposit, toWorker);
-        uint256 left = escrow + deposit - toRequester - toWorker - credited;
-        if (left != 0) _burn(left);
-        _units[unit] = slot.ended(phase);
-        uint256 paid = phase == Phase.Paid ? terms.price : 0;
-        emit Settled(unit, phase, paid, toWorker < deposit ? deposit - toWorker : 0);
+        uint256 flags
+    ) private returns (bytes4) {
+        if (block.timestamp <= _settleAfter(terms, slot.since(), flags)) {
+            return TooEarly.selector;
+        }
+        _endPaid(unit, slot, terms, flags, true, address(0));
+        return DONE;
     }
+
+    /// @notice All other endings of REVEALED, which run in the code of Disputes.
+    function _settleContested(Unit calldata target, uint256 flags) internal virtual returns (bytes4 reason);
 
     // ── shared ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -444,6 +420,16 @@ abstract contract Units is Escrow, Reputation {
             UnitSlot slot = _units[units[i]];
             states[i] = UnitState(slot.phase(), slot.hasDocket(), slot.since(), slot.digest());
         }
+    }
+
+    /// @inheritdoc IBlockEdge
+    function repOf(address account)
+        external
+        view
+        returns (uint24 n, uint24 m, uint64 s, uint64 t, uint32 score)
+    {
+        (Reputation memory rep, uint256 r) = _reputation(account);
+        return (rep.n, rep.m, rep.s, rep.t, uint32(r));
     }
 
     /// @inheritdoc IBlockEdge
@@ -461,29 +447,6 @@ abstract contract Units is Escrow, Reputation {
         slot = _units[unit];
         if (slot.phase() != phase) return (slot, BadPhase.selector);
         if (slot.digest() != Hashing.digest(termsHash, target.data)) return (slot, BadUnit.selector);
-    }
-
-    function _resultBy(Unit calldata target, uint256 since) private view returns (uint256) {
-        return _resultBy(uint256(target.data[0]), target.terms.delay, since);
-    }
-
-    /// @dev At least GRACE after registration, whoever registered and however late (invariant 19).
-    function _resultBy(uint256 startAt, uint256 delay, uint256 since) private view returns (uint256) {
-        uint256 promised = (startAt == 0 ? since : startAt) + delay;
-        return (promised > since ? promised : since) + GRACE;
-    }
-
-    function _feeOf(uint256 price) private view returns (uint256) {
-        return price * FEE_BPS / BPS;
-    }
-
-    /// @notice What a requester locks for one unit.
-    function _escrowOf(Terms calldata terms) private view returns (uint256) {
-        return _lockOf(terms.price, terms.checkFee);
-    }
-
-    function _lockOf(uint256 price, uint256 checkFee) private view returns (uint256) {
-        return price + _feeOf(price) + checkFee;
     }
 
     /// @notice Reverts unless `signer` sends this transaction or signed the digest (EIP-2098, low s).

@@ -5,6 +5,7 @@ import {
     Account,
     AwardItem,
     Bid,
+    Demand,
     Docket,
     Opening,
     Params,
@@ -14,12 +15,14 @@ import {
     ReportOpening,
     Request,
     Result,
+    SeatProof,
     Secret,
     Sig,
     Terms,
     Unit,
     UnitState
 } from "../Types.sol";
+import {IRule, IRuled} from "./ICourt.sol";
 
 /// @title What BlockEdge reverts with.
 /// @notice A batch reverts for what its sender could have seen in the calldata, and skips an item for what
@@ -86,7 +89,14 @@ interface IBlockEdgeEvents {
         bytes32 indexed unit, address indexed requester, address indexed worker, Terms terms, uint40 startAt
     );
     event Committed(bytes32 indexed unit, bytes32 commitment);
-    /// @notice `flags`: 1 marked drawn, 2 secret shown. `output` is empty if kept off the chain.
+    /// @notice The unit is marked drawn; its seed is keccak256(abi.encode(secret, commitment)).
+    event Drawn(bytes32 indexed unit, bytes32 secret, bytes32 guardR);
+    /// @notice The drawn ticket's owner has committed its check: report 0.
+    event CheckCommitted(bytes32 indexed unit, uint32 indexed ticket, address indexed author, bytes32 hash);
+    /// @notice The drawn ticket paid `fine` wei for a check that was not committed.
+    event CheckMissed(bytes32 indexed unit, uint32 indexed ticket, uint256 fine);
+    /// @notice `flags`: 1 marked drawn, 2 secret shown, 4 check missed. `output` is empty if kept off the
+    /// chain.
     event Revealed(
         bytes32 indexed unit, bytes32 resultHash, bytes32 guard, uint256 flags, Result result, bytes output
     );
@@ -97,24 +107,63 @@ interface IBlockEdgeEvents {
     );
     /// @notice A report's bond has left: `returned` wei of it went back to its author.
     event ReportClosed(bytes32 indexed unit, uint256 index, uint256 returned);
+    /// @notice The unit is DISPUTED; its third word is flags | challengeBy << 8, and its reports are those
+    /// committed until challengeBy.
+    event Disputed(bytes32 indexed unit, uint256 challengeBy, uint256 flags);
+    /// @notice The requester's secret of the jury's seed: the unit's fourth word.
+    event JuryShown(bytes32 indexed unit, bytes32 sR);
+    /// @notice The worker's secret of the jury's seed; the court has the case.
+    event Defended(bytes32 indexed unit, bytes32 sW);
+    /// @notice The court's finding: flags get 8, and the fourth word is `finalHash`.
+    event Ruled(bytes32 indexed unit, bytes32 finalHash);
+    /// @notice The requester wants to see this chunk until `by`, or the last one if the output has fewer.
+    event Demanded(bytes32 indexed unit, uint32 chunk, uint256 by);
+    event Supplied(bytes32 indexed unit, uint32 chunk, bytes data);
     /// @notice The unit has ended. `paid` went to the worker as its price, `slashed` left its deposit (wei).
     event Settled(bytes32 indexed unit, Phase phase, uint256 paid, uint256 slashed);
     /// @notice An item of a batch changed nothing; `reason` is the selector of the error that says why.
     event Skipped(bytes32 indexed unit, bytes4 reason);
 }
 
+/// @title The spot check: one ticket drawn by both parties' secrets (docs/protocol.md §6.2, §6.3).
+/// @notice Single calls: what a batch would skip reverts here. So in all interfaces below, but `timeout`.
+interface IChecks {
+    /// @notice Anyone, until since + SECRET: shows the draw secret of a COMMITTED unit that is drawn, which
+    /// marks it: data becomes [commitment, drawSeed].
+    /// @dev 7, 10
+    function draw(Unit calldata unit, bytes32 secret, bytes32 guardR) external;
+
+    /// @notice The owner of the drawn ticket, until checkBy = since + SECRET + vwin: commits its own result
+    /// before the worker's can be seen.
+    /// @param proof Snapshot: since, the entry to COMMITTED.
+    /// @param hash commitment(unit, role 1, sender, resultHash, salt); opened by `revealReport` as index 0.
+    /// @dev 7, 10, 11
+    function commitCheck(Unit calldata unit, SeatProof calldata proof, bytes32 hash) external;
+
+    /// @notice Anyone, once, after the reveal of a drawn unit that nobody checked and until it is disputed:
+    /// burns min(checkFee, SEAT / 20) of the drawn ticket.
+    /// @param committedAt When the unit became COMMITTED: the draw's snapshot.
+    /// @dev 12
+    function fineChecker(
+        Unit calldata unit,
+        bytes32 drawSeed,
+        uint40 committedAt,
+        SeatProof calldata proof
+    ) external;
+}
+
 /// @title Two-stage reports against a revealed result (docs/protocol.md §6.4).
-/// @notice Single calls: what a batch would skip reverts here.
 interface IReports {
     /// @notice Anyone but the worker, until challengeBy; court kinds without a court: the requester only.
-    /// Locks the bond X = max(deposit / 20, checkFee) of the sender.
+    /// Locks the bond of the sender: X = max(deposit / 20, checkFee), for jurors to decide plus 5 checkFee.
     /// @param hash commitment(unit, role 2, sender, resultHash, salt); judged kinds: resultHash is
     /// keccak256(evidence).
     function commitReport(Unit calldata unit, bytes32 hash) external;
 
     /// @notice Anyone, after challengeBy and until reportBy: opens a report. Judged kinds: asks the judge,
-    /// which needs 330 000 gas left; the lowest index with verdict 2 is the paid detector.
-    /// @param index The report's, from 1.
+    /// which needs 330 000 gas left; the lowest index with verdict 2 is the paid detector. Court kinds: the
+    /// lowest index that contradicts the worker (verdict 0) is the accuser.
+    /// @param index The report's, from 1; 0 is the drawn checker's (role 1).
     /// @param proof Judged kinds: what the judge needs. Court kinds: ignored, send it empty.
     /// @dev 6, 7, 13
     function revealReport(
@@ -124,16 +173,71 @@ interface IReports {
         Proof calldata proof
     ) external;
 
-    /// @notice Anyone, once the unit has ended: lets the bonds of up to 16 reports go, as §6.4 says.
-    /// Indices without a held bond are skipped.
-    /// @dev 2
+    /// @notice Anyone, once the unit has ended: lets the bonds of up to 16 reports go, as §6.4 says, and
+    /// charges the drawn checker's ticket for index 0. Indices that are closed or were never committed are
+    /// skipped.
+    /// @dev 2, 12
     function closeReports(Unit calldata unit, uint16[] calldata indices) external;
 }
 
+/// @title From a contradicted result to the jury's finding (docs/protocol.md §6.2, §6.5).
+interface IDisputes is IRule {
+    /// @notice Anyone, until since + DEFEND / 2: shows the requester's half of the jury's seed, once.
+    /// @dev 10
+    function showJury(Unit calldata unit, bytes32 secret, bytes32 sR) external;
+
+    /// @notice Anyone, once s_R is shown or since + DEFEND / 2 is over, until since + DEFEND: shows the
+    /// worker's half and opens the case. The accuser pays the first round: 5 checkFee of its bond or of the
+    /// checker's ticket; a silent checker's ticket pays 10.
+    /// @param tickets How many were old enough at challengeBy.
+    /// @dev 8, 10
+    function defend(Unit calldata unit, bytes32 sW, uint32 tickets) external;
+}
+
+/// @title Outputs that are not on the chain (docs/protocol.md §10).
+interface IOutputs {
+    /// @notice The requester, until challengeBy, up to 3 times: asks for a chunk of the output. Locks
+    /// checkFee of it for whoever supplies the chunk within DA_WINDOW. `settle` waits; unanswered, `timeout`
+    /// ends the unit REFUSED.
+    /// @param chunk Its index; one behind the end means the last.
+    /// @dev 8
+    function demand(Unit calldata unit, Result calldata result, uint32 chunk) external;
+
+    /// @notice Anyone, while the demand runs: shows the chunk and takes the demand's bond.
+    /// @param count How many chunks the output has.
+    /// @param path The siblings from the leaf up to the output root, a node without one left out.
+    function supply(
+        Unit calldata unit,
+        Result calldata result,
+        uint32 chunk,
+        uint32 count,
+        bytes calldata data,
+        bytes32[] calldata path
+    ) external;
+}
+
+/// @title The end of units whose worker let a deadline pass.
+interface ITimeouts {
+    /// @notice Anyone: ends units. After resultBy, or once a demanded chunk is overdue: REFUSED. After
+    /// revealBy: SLASHED, the deposit half to the requester and half burned. DISPUTED and not defended:
+    /// SLASHED as by a jury. A batch, as all of IBlockEdge's own.
+    /// @dev 3, 8, 16, 19
+    function timeout(Unit[] calldata units) external;
+}
+
 /// @title Escrow, units of work and their punishment: the one contract users talk to.
-/// @notice Stage 1 of docs/protocol.md §14. Numbers in @dev are the invariants of docs/protocol.md §11.
+/// @notice Stages 1 and 2 of docs/protocol.md §14; without a court (params().court = 0) stage 1. Numbers in @dev are the invariants of docs/protocol.md §11.
 /// Deadlines (§3.3): a call is in time if and only if block.timestamp <= its deadline.
-interface IBlockEdge is IBlockEdgeErrors, IBlockEdgeEvents, IReports {
+interface IBlockEdge is
+    IBlockEdgeErrors,
+    IBlockEdgeEvents,
+    IChecks,
+    IReports,
+    IDisputes,
+    IRuled,
+    IOutputs,
+    ITimeouts
+{
     // ── balances ────────────────────────────────────────────────────────────────────────────────────────
 
     /// @notice Anyone: adds the sent ether to the sender's free balance.
@@ -176,20 +280,18 @@ interface IBlockEdge is IBlockEdgeErrors, IBlockEdgeEvents, IReports {
     /// @dev 7, 16, 19
     function commit(Unit[] calldata units, bytes32[] calldata commitments, Sig[] calldata sigs) external;
 
-    /// @notice Anyone, until revealBy = since + REVEAL: opens commitments and makes results public.
+    /// @notice Anyone, until revealBy = checkBy + REVEAL: opens commitments and makes results public. A drawn
+    /// unit only once its check is committed or checkBy is over; any other once the secret shows that it is
+    /// not drawn, or since + SECRET is over.
     /// @dev 6, 7, 16
     function reveal(Unit[] calldata units, Opening[] calldata openings) external;
 
     /// @notice Anyone, after challengeBy = since + vwin + CHALLENGE, or after reportBy = challengeBy + REPORT
-    /// if there are reports: ends units as PAID, SLASHED or UNRESOLVED and moves the money of §7.1.
-    /// @param secrets The draw secrets; zero where the Request has no spot check.
+    /// if there are reports or a check, or after challengeBy + GRACE if no draw secret was shown: ends units
+    /// as PAID, SLASHED or UNRESOLVED and moves the money of §7.1, or makes them DISPUTED.
+    /// @param secrets The draw secrets of units that were revealed without; else zero.
     /// @dev 2, 3, 4, 8, 16
     function settle(Unit[] calldata units, Secret[] calldata secrets) external;
-
-    /// @notice Anyone: ends units whose worker let a deadline pass. After resultBy: REFUSED. After revealBy:
-    /// SLASHED, the deposit half to the requester and half burned.
-    /// @dev 3, 8, 16, 19
-    function timeout(Unit[] calldata units) external;
 
     // ── views ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -210,6 +312,9 @@ interface IBlockEdge is IBlockEdgeErrors, IBlockEdgeEvents, IReports {
     function docketOf(bytes32 unit) external view returns (Docket memory);
 
     function reportOf(bytes32 unit, uint16 index) external view returns (Report memory);
+
+    /// @notice The demands of a unit, in order.
+    function demandsOf(bytes32 unit) external view returns (Demand[] memory);
 
     function params() external view returns (Params memory);
 

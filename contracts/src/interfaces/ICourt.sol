@@ -3,14 +3,17 @@ pragma solidity 0.8.37;
 
 import {Case, CaseSlot, Funding, Ruling, Ticket, Unit, Vote} from "../Types.sol";
 
-/// @title What the court needs of BlockEdge.
-interface IRuled {
+/// @title The call by which a court ends a dispute.
+interface IRule {
     /// @notice The court only: ends a DISPUTED unit.
     /// @param ruling The outcome, and what is owed to those who funded the rounds. The value sent is all that
     /// is left of the case's pots and fines after the jurors were paid: dues come out of it first.
     /// @dev 3, 4
     function rule(Unit calldata unit, Ruling calldata ruling) external payable;
+}
 
+/// @title What the court needs of BlockEdge.
+interface IRuled is IRule {
     /// @notice Whether `who` has committed a report or the check of this unit, and so may not judge it.
     function isReporter(bytes32 unit, address who) external view returns (bool);
 }

@@ -5,6 +5,7 @@ import {vm} from "../../script/Vm.sol";
 import {ParamsFile} from "../../script/ParamsFile.sol";
 import {IBlockEdge, IBlockEdgeErrors as Errors} from "../../src/interfaces/IBlockEdge.sol";
 import {Bid, Params, Phase, Request, Unit, UnitState} from "../../src/Types.sol";
+import {Deployment} from "../utils/Deployment.sol";
 import {Digests} from "../utils/Digests.sol";
 import {Fixture, Job} from "../utils/Fixture.sol";
 
@@ -97,7 +98,9 @@ contract ViewsTest is Fixture {
         q.unbond = q.maxAward;
         _refused(q, "unbond");
         q = _dev();
-        q.court = address(this);
+        q.court = address(new OtherCourt());
+        _refused(q, "court");
+        q.court = address(0xbeef);
         _refused(q, "court");
     }
 
@@ -105,6 +108,14 @@ contract ViewsTest is Fixture {
         Creator creator = new Creator();
         vm.expectRevert(abi.encodeWithSelector(Errors.BadTerms.selector, bytes32("powJudge")));
         creator.create(p, address(0xbeef));
+    }
+
+    function test_constructor_refusesRareCallsOfOtherParams() public {
+        Creator creator = new Creator();
+        Params memory other = _dev();
+        other.grace += 1;
+        vm.expectRevert(abi.encodeWithSelector(Errors.BadTerms.selector, bytes32("reports")));
+        creator.createMixed(p, other, powJudge);
     }
 
     function _dev() private view returns (Params memory) {
@@ -118,10 +129,7 @@ contract ViewsTest is Fixture {
     }
 
     function test_reports_ownStorageIsEmpty() public {
-        // BlockEdge is the second contract of its creator; Reports the first of BlockEdge.
-        address reports =
-            address(uint160(uint256(keccak256(abi.encodePacked(hex"d694", address(edge), hex"01")))));
-        assertTrue(reports.code.length > 1000, "found");
+        (address reports,) = Deployment.rare(p, powJudge);
         Job memory job = _powJob();
         _toRevealed(job);
         vm.expectRevert(abi.encodeWithSelector(Errors.BadPhase.selector, Phase.Revealed, Phase.None));
@@ -143,6 +151,17 @@ contract ViewsTest is Fixture {
 /// Creates a BlockEdge one call down, where vm.expectRevert can see the constructor fail.
 contract Creator {
     function create(Params memory params, address judge) external returns (address) {
-        return vm.deployCode("BlockEdge.sol:BlockEdge", abi.encode(params, judge));
+        return address(Deployment.create(params, judge));
     }
+
+    /// @dev Rare calls made for `rare` are given to a BlockEdge of `params`.
+    function createMixed(Params memory params, Params memory rare, address judge) external {
+        (address reports, address disputes) = Deployment.rare(rare, judge);
+        Deployment.create(params, judge, reports, disputes);
+    }
+}
+
+/// A court made for another BlockEdge.
+contract OtherCourt {
+    address public constant blockEdge = address(1);
 }

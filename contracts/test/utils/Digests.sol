@@ -86,8 +86,9 @@ library Digests {
         bytes32 resultHash,
         bytes32 salt
     ) internal view returns (bytes32) {
-        bytes memory head =
-            abi.encode(keccak256(COMMITMENT), block.chainid, blockEdge, unit_, uint8(3), round, seat);
+        bytes memory head = abi.encode(
+            keccak256(COMMITMENT), block.chainid, blockEdge, unit_, uint8(3), round, seat
+        );
         return keccak256(abi.encodePacked(head, abi.encode(author, resultHash, salt, bytes32(0))));
     }
 

@@ -21,6 +21,7 @@ import {
     UnitState
 } from "../../src/Types.sol";
 import {Asserts} from "./Asserts.sol";
+import {Deployment} from "./Deployment.sol";
 import {Digests} from "./Digests.sol";
 
 struct Actor {
@@ -79,7 +80,7 @@ abstract contract Fixture is Asserts {
     }
 
     function _deploy(Params memory params, address judge) internal returns (IBlockEdge) {
-        return IBlockEdge(vm.deployCode("BlockEdge.sol:BlockEdge", abi.encode(params, judge)));
+        return Deployment.create(params, judge);
     }
 
     // ── actors and time ─────────────────────────────────────────────────────────────────────────────────

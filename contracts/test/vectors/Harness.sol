@@ -75,7 +75,7 @@ contract Harness is EIP712 {
     }
 
     function digest(bytes32 termsHash, bytes32 d0, bytes32 d1, bytes32 d2) external pure returns (uint208) {
-        return Hashing.digest(termsHash, d0, d1, d2);
+        return Hashing.digest(termsHash, d0, d1, d2, 0);
     }
 
     function commitment(

@@ -13,11 +13,14 @@ abstract contract Slots is Vectors {
     uint256 private constant ACCOUNTS = 2;
     uint256 private constant UNITS = 3;
     uint256 private constant REPS = 4;
+    uint256 private constant DOCKETS = 5;
 
     function _put(Job memory job, Phase phase, uint256 since, bool docket) internal {
         uint256 word = uint256(phase) | (docket ? 0x80 : 0) | since << 8;
         word |= uint256(Digests.slot(job.terms, job.data)) << 48;
         vm.store(address(edge), keccak256(abi.encode(job.unit, UNITS)), bytes32(word));
+        if (docket) vm.store(address(edge), keccak256(abi.encode(job.unit, DOCKETS)), bytes32(uint256(1)));
+        assertEq(edge.docketOf(job.unit).reports, docket ? 1 : 0, "the layout is the contract's");
         assertEq(uint256(_state(job).phase), uint256(phase), "the layout is the contract's");
         assertEq(_state(job).since, since, "the layout is the contract's");
     }
