@@ -88,30 +88,6 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeatProof:
-    """Which ticket sits: found at this attempt, among so many tickets of the snapshot."""
-
-    attempt: int
-    tickets: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """A dispute as every call to the Court carries it; the Court keeps its digest only."""
-
-    unit: bytes
-    seed: bytes
-    accused: bytes  # the worker's resultHash
-    worker: Address
-    requester: Address
-    accuser: Address  # 0: nobody, a silent checker's ticket pays
-    snapshot: int
-    tickets: int
-    vwin: int
-    fee: int  # φ
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One transaction: `name` with `args` to `to`."""
 

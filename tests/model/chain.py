@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -19,14 +19,15 @@ from typing import Any
 from pyrevm import EVM, BlockEnv, CfgEnv, Env
 
 from blockedge_node.chain.abi_codec import Abi, contract
+from blockedge_node.chain.deploy import created_by
 from blockedge_node.core.commitment import slot_digest
-from blockedge_node.core.hashing import Domain, abi_words
+from blockedge_node.core.hashing import Domain, abi_words, keccak256
 from blockedge_node.core.ids import Address, UnitId
 from blockedge_node.core.params import Params
 from blockedge_node.core.reputation import reputation
 from tests.model.calls import Call
 from tests.model.encoding import calldata
-from tests.model.world import Event, Stage, World
+from tests.model.world import Dispute, Event, Stage, World
 
 CHAIN_ID = 31337
 FOUNDER = Address(b"\xf0" * 20)
@@ -54,10 +55,13 @@ class Chain:
         self._evm.set_balance(_hex(FOUNDER), 10**20)
         judge = self._deploy("PowJudge")
         self.at: dict[str, Address] = {}
-        if court:
-            raise NotImplementedError
+        if court:  # it has to know where BlockEdge will stand
+            self.at["Court"] = self._deploy("Court", astuple(params), created_by(FOUNDER, 4))
+            params = replace(params, court=self.at["Court"])
         self.params = params
-        self.at["BlockEdge"] = self._deploy("BlockEdge", astuple(self.params), judge)
+        reports = self._deploy("Reports", astuple(params), judge)
+        disputes = self._deploy("Disputes", astuple(params))
+        self.at["BlockEdge"] = self._deploy("BlockEdge", astuple(params), judge, reports, disputes)
         self.domain = Domain(CHAIN_ID, self.at["BlockEdge"])
 
     def _deploy(self, name: str, *args: Any) -> Address:
@@ -118,6 +122,14 @@ class Chain:
             yield from self._account(world, who)
         for unit in units:
             yield from self._unit(world, unit)
+        if "Court" in self.at:
+            pots = sum(r.pot for d in world.disputes.values() if d.open for r in d.rounds)
+            stakes = sum(ticket.stake for ticket in world.tickets)
+            yield from self._unlike("the Court's ether", self.purse(self.at["Court"]), world.court_ether)
+            yield from self._unlike("stakes and pots", world.court_ether, stakes + pots)
+            for unit in units:
+                if unit in world.disputes:
+                    yield from self._case(unit, world.disputes[unit])
 
     def _account(self, world: World, who: Address) -> Iterator[str]:
         name, account = f"account {who.hex()[:6]}", world.books.accounts[who]
@@ -146,6 +158,11 @@ class Chain:
         for member, value in _docket(unit).items():
             if member in has:
                 yield from self._unlike(f"{name}, docket ({member})", has[member], value)
+        if unit.demands:
+            raw = self._view("demandsOf", key)[64:]
+            has = list(map(_int, _words(raw)))
+            expects = [n for d in unit.demands for n in (d.chunk, d.by, int(d.supplied))]
+            yield from self._unlike(f"{name} (demands)", has, expects)
         for index, report in unit.reports.items():
             has = self._named("reportOf", key, index)
             expected = {
@@ -155,6 +172,39 @@ class Chain:
                 "hash": _int(report.hash),
             }
             yield from self._unlike(f"{name}, report {index}", has, expected)
+
+    def _case(self, key: UnitId, dispute: Dispute) -> Iterator[str]:
+        name, now = f"case {key.hex()[:6]}", dispute.rounds[-1]
+        has = self._named("caseOf", key, to="Court")
+        expected = {
+            "state": 1 if dispute.open else 2,
+            "round": len(dispute.rounds) - 1,
+            "roundAt": now.since,
+            "digest": _int(keccak256(dispute.case.words())[-25:]),
+        }
+        yield from self._unlike(name, has, expected)
+        for number, opened in enumerate(dispute.rounds):
+            has = self._named("fundingOf", key, number, to="Court")
+            expected = {"funder": _int(opened.funder), "pot": opened.pot}
+            yield from self._unlike(f"{name}, round {number}", has, expected)
+        for seat, vote in now.votes.items():
+            has = self._named("voteOf", key, len(dispute.rounds) - 1, seat, to="Court")
+            shown = vote.result_hash is not None
+            kept = keccak256(vote.result_hash) if vote.result_hash is not None else vote.commitment
+            expected = {"ticket": vote.ticket, "state": 2 if shown else 1, "hash": _int(kept[-26:])}
+            yield from self._unlike(f"{name}, seat {seat}", has, expected)
+
+    def tickets_differ(self, world: World, ids: Iterable[int]) -> Iterator[str]:
+        for id in ids:
+            ticket = world.tickets[id]
+            has = self._named("ticketOf", id, to="Court")
+            expected = {
+                "owner": _int(ticket.owner),
+                "stakedAt": ticket.staked_at,
+                "leftAt": ticket.left_at,
+                "stake": ticket.stake,
+            }
+            yield from self._unlike(f"ticket {id}", has, expected)
 
     def _unlike(self, what: str, has: Any, expects: Any) -> Iterator[str]:
         if has != expects:
@@ -185,7 +235,7 @@ def unlike(answer: Answer, refused: frozenset[str], events: Iterable[Event]) -> 
 
 
 def _docket(unit: Any) -> dict[str, int]:
-    open_demands = sum(not demand.supplied for demand in unit.demands)
+    open_demands = sum(demand.open for demand in unit.demands)
     return {
         "reports": unit.bonded,
         "revealed": unit.revealed,
@@ -229,7 +279,7 @@ def _error_name(selector: bytes) -> str:
 
 @cache
 def _abis() -> tuple[Abi, ...]:
-    return (contract("BlockEdge"),)
+    return contract("BlockEdge"), contract("Court")
 
 
 def _words(raw: bytes) -> Iterator[bytes]:

@@ -25,14 +25,17 @@ from tests.model.world import CHECK_MISSED, Stage, Unit, World
 TRUSTED = 800_000  # ppm of R from which refusing costs half
 
 
-def paid(world: World, unit: Unit, *, shown: bool) -> None:
-    """`shown`: the draw secret is known. Hiding it earns nobody points."""
+def paid(world: World, unit: Unit, *, shown: bool, known: bool = True, how: str = "") -> None:
+    """`shown`: the draw secret is; hiding it earns nobody points. `known`: that the result is right; jurors who had
+    no input could not say.
+    """
     terms = unit.terms
-    record = world.reps[terms.worker]
-    after = after_paid(record, world.now, terms.price, terms.deposit, world.params, shown=shown)
+    how = how or ("in time" if shown else "secretless")
+    record, scored = world.reps[terms.worker], shown and known
+    after = after_paid(record, world.now, terms.price, terms.deposit, world.params, shown=scored)
     world.record(terms.worker, after)
     gets = [(terms.worker, terms.price + terms.deposit), *check_fee(unit, shown=shown)]
-    end(world, unit, Phase.PAID, "in time" if shown else "secretless", gets, to_worker=terms.deposit)
+    end(world, unit, Phase.PAID, how, gets, to_worker=terms.deposit)
 
 
 def check_fee(unit: Unit, *, shown: bool) -> list[Share]:
@@ -51,17 +54,16 @@ def convicted(
     how: str,
     detector: Address | None,
     *,
-    fees: int = 0,
-    dues: Sequence[Share] = (),
+    spent: int = 0,
 ) -> None:
-    """`fees`: what the jury cost beyond its pots, out of D first, for those in `dues`."""
+    """`spent`: what of D the jury's funders have got before."""
     terms = unit.terms
     _blame(world, unit)
-    rest = terms.deposit - fees
+    rest = terms.deposit - spent
     gets = [(terms.requester, world.escrow(terms) + rest * 50 // 100)]
     if detector is not None:
         gets.append((detector, rest * 20 // 100))
-    end(world, unit, Phase.SLASHED, how, [*gets, *dues])
+    end(world, unit, Phase.SLASHED, how, gets, spent=spent)
 
 
 def withheld(world: World, unit: Unit) -> None:
@@ -89,25 +91,32 @@ def refused(world: World, unit: Unit, *, acknowledged: bool) -> None:
     back = terms.deposit - fine
     gets = [(terms.requester, world.escrow(terms) + to_requester), (terms.worker, back)]
     how = "without an Ack" if not acknowledged else "trusted" if trusted else "after an Ack"
-    if unit.demands:
+    if unit.active == Phase.REVEALED:
         how = "a demand unanswered"
     end(world, unit, Phase.REFUSED, how, gets, to_worker=back)
 
 
-def unresolved(world: World, unit: Unit) -> None:
+def unresolved(world: World, unit: Unit, how: str) -> None:
     terms = unit.terms
     back = world.escrow(terms) if world.has_court else terms.check_fee
     gets = [(terms.requester, back), (terms.worker, terms.deposit)]
-    how = "by a jury" if world.has_court else "without a court"
     end(world, unit, Phase.UNRESOLVED, how, gets, to_worker=terms.deposit)
 
 
 def end(
-    world: World, unit: Unit, phase: Phase, how: str, gets: Sequence[Share], *, to_worker: int = 0
+    world: World,
+    unit: Unit,
+    phase: Phase,
+    how: str,
+    gets: Sequence[Share],
+    *,
+    to_worker: int = 0,
+    spent: int = 0,
 ) -> None:
-    """`to_worker`: what of D it gets back."""
+    """`to_worker`: what of D it gets back; `spent`: what of it has gone before."""
     terms = unit.terms
-    world.books.split(world.locks(terms), gets)
+    locks = [(terms.requester, world.escrow(terms)), (terms.worker, terms.deposit - spent)]
+    world.books.split(locks, gets)
     unit.phase, unit.since, unit.ended = phase, world.now, how
     price = terms.price if phase == Phase.PAID else 0
     world.emit("Settled", unit=unit.id, phase=phase, paid=price, slashed=terms.deposit - to_worker)

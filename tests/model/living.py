@@ -36,7 +36,7 @@ def commit(
     def late(unit: Unit, _: Hash) -> list[Rule]:
         return [(world.now > world.result_by(unit), "TooLate")]
 
-    _each(world, targets, commitments, {Phase.ASSIGNED}, late, lambda u, hash: commit_to(world, u, hash))
+    _each(world, targets, commitments, _in(Phase.ASSIGNED), late, lambda u, hash: commit_to(world, u, hash))
 
 
 # ── reveal ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -68,7 +68,7 @@ def reveal(world: World, sender: Address, targets: Sequence[calls.Unit], opening
             output=opening.output,
         )
 
-    _each(world, targets, openings, {Phase.COMMITTED}, waits, show)
+    _each(world, targets, openings, _in(Phase.COMMITTED), waits, show)
 
 
 def _flaws_of_opening(world: World, target: calls.Unit, opening: Opening) -> frozenset[str]:
@@ -151,7 +151,7 @@ def settle(world: World, sender: Address, targets: Sequence[calls.Unit], secrets
         closes = world.report_by(unit) if unit.reports else world.challenge_by(unit)
         if not is_shown(unit, shown):  # strangers must not burn φ by coming first without the secret
             closes = max(closes, world.challenge_by(unit) + world.params.grace)
-        waits = any(not demand.supplied for demand in unit.demands)
+        waits = any(demand.open for demand in unit.demands)
         return [(world.now <= closes, "TooEarly"), (waits, "DemandOpen")]
 
     def decide(unit: Unit, shown: Shown) -> None:
@@ -162,14 +162,15 @@ def settle(world: World, sender: Address, targets: Sequence[calls.Unit], secrets
             assert unit.best is not None
             endings.convicted(world, unit, "by evidence", unit.reports[unit.best].author)
         elif not world.has_court:
-            endings.unresolved(world, unit)
+            endings.unresolved(world, unit, "without a court")
         else:
+            unit.flags |= SHOWN if is_shown(unit, shown) else 0
             unit.challenge_by = world.challenge_by(unit)
             unit.phase = unit.active = Phase.DISPUTED
             unit.since = world.now
-            world.emit("Disputed", unit=unit.id, challengeBy=unit.challenge_by)
+            world.emit("Disputed", unit=unit.id, challengeBy=unit.challenge_by, flags=unit.flags)
 
-    _each(world, targets, secrets, {Phase.REVEALED}, open_still, decide)
+    _each(world, targets, secrets, _in(Phase.REVEALED), open_still, decide)
 
 
 def timeout(world: World, sender: Address, targets: Sequence[calls.Unit]) -> None:
@@ -182,10 +183,9 @@ def timeout(world: World, sender: Address, targets: Sequence[calls.Unit]) -> Non
             case Phase.COMMITTED:
                 return [(world.now <= world.reveal_by(unit), "TooEarly")]
             case Phase.REVEALED:
-                late = [d for d in unit.demands if not d.supplied and world.now > d.by]
-                return [(not late, "TooEarly"), (not unit.demands, "BadPhase")]
+                return [(world.now <= min(d.by for d in unit.demands if d.open), "TooEarly")]
             case _:
-                return [(world.now <= world.defend_by(unit), "TooEarly"), (unit.defended, "BadPhase")]
+                return [(world.now <= world.defend_by(unit), "TooEarly")]
 
     def end(unit: Unit, _: calls.Unit) -> None:
         match unit.phase:
@@ -194,15 +194,25 @@ def timeout(world: World, sender: Address, targets: Sequence[calls.Unit]) -> Non
             case Phase.COMMITTED:
                 endings.withheld(world, unit)
             case Phase.REVEALED:
+                fee = unit.terms.check_fee
+                bonds = [(unit.terms.requester, fee) for demand in unit.demands if demand.open]
+                world.books.split(bonds, bonds)
+                for demand in unit.demands:
+                    demand.gone = True
                 endings.refused(world, unit, acknowledged=True)
             case _:
                 accuser = unit.reports[unit.best].author if unit.best is not None else None
                 endings.convicted(world, unit, "by default", accuser)
 
-    phases = {Phase.ASSIGNED, Phase.COMMITTED}
-    if world.has_court:
-        phases |= {Phase.REVEALED, Phase.DISPUTED}
-    _each(world, targets, targets, phases, early, end)
+    def has_exit(unit: Unit) -> bool:
+        waits = any(demand.open for demand in unit.demands)
+        return (
+            unit.phase in (Phase.ASSIGNED, Phase.COMMITTED)
+            or (unit.phase == Phase.REVEALED and waits)
+            or (unit.phase == Phase.DISPUTED and not unit.defended)
+        )
+
+    _each(world, targets, targets, has_exit, early, end)
 
 
 # ── batches ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -212,14 +222,14 @@ def _each(
     world: World,
     targets: Sequence[calls.Unit],
     items: Sequence[Item],
-    phases: set[Phase],
+    fits: Callable[[Unit], bool],
     obstacles: Callable[[Unit, Item], list[Rule]],
     act: Callable[[Unit, Item], None],
 ) -> None:
     """One item after the other on live state: `act`, or Skipped with a reason (invariant 16)."""
     for target, item in zip(targets, items, strict=True):
         unit, key = find(world, target)
-        reasons = why_not(unit, target, phases)
+        reasons = why_not(unit, target, fits)
         if not reasons and unit is not None:
             reasons = broken(*obstacles(unit, item))
         if reasons or unit is None:
@@ -228,17 +238,21 @@ def _each(
             act(unit, item)
 
 
-def why_not(unit: Unit | None, target: calls.Unit, phases: set[Phase]) -> frozenset[str]:
-    """The gates of every call: the unit is in such a phase, and is what the caller says."""
+def why_not(unit: Unit | None, target: calls.Unit, fits: Callable[[Unit], bool]) -> frozenset[str]:
+    """The gates of every call: the unit is in a phase that fits, and is what the caller says."""
     if unit is None:
         return frozenset({"BadPhase"})
-    return broken((unit.phase not in phases, "BadPhase"), (target != unit.shown_as(), "BadUnit"))
+    return broken((not fits(unit), "BadPhase"), (target != unit.shown_as(), "BadUnit"))
+
+
+def _in(*phases: Phase) -> Callable[[Unit], bool]:
+    return lambda unit: unit.phase in phases
 
 
 def get(world: World, target: calls.Unit, *phases: Phase) -> Unit:
     """The same for single calls, which revert."""
     unit, _ = find(world, target)
-    if reasons := why_not(unit, target, set(phases)):
+    if reasons := why_not(unit, target, _in(*phases)):
         raise Refused(reasons)
     assert unit is not None
     return unit

@@ -17,7 +17,17 @@ from typing import Any
 
 from blockedge_node.core.hashing import Domain
 from blockedge_node.core.params import Params
-from tests.model import escrow, living, registering, reporting
+from tests.model import (
+    checking,
+    court,
+    disputing,
+    escrow,
+    living,
+    registering,
+    reporting,
+    supplying,
+    tickets,
+)
 from tests.model.calls import GAS, Call
 from tests.model.objections import Refused
 from tests.model.world import Event, World
@@ -36,6 +46,26 @@ CALLS: dict[str, Callable[..., None]] = {
     "commitReport": reporting.commit_report,
     "revealReport": reporting.reveal_report,
     "closeReports": reporting.close_reports,
+    "draw": checking.draw,
+    "commitCheck": checking.commit_check,
+    "fineChecker": checking.fine_checker,
+    "demand": supplying.demand,
+    "supply": supplying.supply,
+    "showJury": disputing.show_jury,
+    "defend": disputing.defend,
+    # to the Court
+    "stake": tickets.stake,
+    "unstake": tickets.unstake,
+    "withdrawTicket": tickets.withdraw_ticket,
+    "collect": tickets.collect,
+    "commitVote": court.commit_vote,
+    "revealVote": court.reveal_vote,
+    "appeal": court.appeal,
+    "closeRound": court.close_round,
+    # from one contract to the other
+    "rule": disputing.rule_by_anybody,
+    "open": tickets.by_anybody,
+    "take": tickets.by_anybody,
 }
 PAYABLE = frozenset({"fund", "stake", "appeal"})
 

@@ -72,11 +72,14 @@ class Pair:
     def _compare(self, outcome: Outcome) -> str:
         world = self.model.world
         units = {event.known["unit"] for event in outcome.events if "unit" in event.known}
+        tickets = {event.known["ticket"] for event in outcome.events if "ticket" in event.known}
         accounts = set(world.books.touched)
         if self._steps % FULL == 0:
             units, accounts = set(list(world.units)[-RECENT:]), set(self.crowd.actors)
+            tickets = set(range(len(world.tickets)))
         world.books.touched.clear()
         differs = list(self.chain.differs(world, accounts, units))
+        differs += self.chain.tickets_differ(world, tickets)
         for who, ether in self._purses.items():
             if self.chain.purse(who) != ether:
                 differs.append(f"purse {who.hex()[:6]}: {self.chain.purse(who)} wei, should be {ether}")

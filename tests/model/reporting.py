@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from blockedge_node.core.commitment import Role, commitment
+from blockedge_node.core.court import NO_INPUT
 from blockedge_node.core.hashing import keccak256
 from blockedge_node.core.ids import ZERO_HASH, Address, Hash
 from blockedge_node.core.merkle import leaf
 from blockedge_node.core.unit import Phase
-from tests.model import calls, pow
+from tests.model import calls, pow, tickets
 from tests.model.calls import Proof, ReportOpening
 from tests.model.living import get
 from tests.model.objections import Refused, broken, require
-from tests.model.world import Report, Stage, Unit, World, find
+from tests.model.world import RULED, Report, Stage, Unit, World, find
 
 FIRST_ROUND = 5  # seats: K₀
+ALPHA = 10  # φ at stake of whoever answers for another's result
 MOST_CLOSED = 16  # reports in one call
 
 
@@ -42,6 +44,7 @@ def commit_report(world: World, sender: Address, target: calls.Unit, hash: Hash)
         (world.books.free(sender) < amount, "Insolvent"),
     )
     world.books.lock(sender, amount)
+    unit.reporters.add(sender)
     index = unit.bonded + 1
     unit.reports[index] = Report(author=sender, hash=hash, bond=amount)
     world.emit("Reported", unit=unit.id, index=index, author=sender, hash=hash)
@@ -80,7 +83,7 @@ def reveal_report(
         accuses = report.verdict == pow.WRONG
     if accuses:
         unit.best = index if unit.best is None else min(unit.best, index)
-    if world.has_court:
+    if world.has_court and unit.court:
         unit.salts ^= int.from_bytes(keccak256(opening.salt), "big")
     world.emit(
         "ReportRevealed",
@@ -132,25 +135,55 @@ def close_reports(world: World, sender: Address, target: calls.Unit, indices: Se
         report = unit.reports.get(index)
         if report is None or report.stage == Stage.CLOSED:
             world.emit("Skipped", unit=unit.id, reason=frozenset({"BadPhase"}))
+            continue
+        back = 0
+        if index == 0:
+            _close_check(world, unit, report)
         else:
-            close(world, unit, index, report)
-
-
-def close(world: World, unit: Unit, index: int, report: Report) -> None:
-    back, to_worker = _shares(world, unit, report)
-    gets = [(report.author, back), (unit.terms.worker, to_worker)]
-    world.books.split([(report.author, report.bond)], gets)
-    report.stage = Stage.CLOSED
-    world.emit("ReportClosed", unit=unit.id, index=index, returned=back)
+            back, to_worker = _shares(world, unit, report)
+            gets = [(report.author, back), (unit.terms.worker, to_worker)]
+            world.books.split([(report.author, report.bond)], gets)
+        report.stage = Stage.CLOSED
+        world.emit("ReportClosed", unit=unit.id, index=index, returned=back)
 
 
 def _shares(world: World, unit: Unit, report: Report) -> tuple[int, int]:
     """Of a bond: what its author gets back, and what the accused gets. The table of §6.4."""
-    if report.stage == Stage.COMMITTED:
-        return 0, 0  # never revealed
+    nothing, all_of_it, most_of_it = (0, 0), (report.bond, 0), (report.bond * 90 // 100, 0)
+    x = charge(unit)
     if not unit.court:
-        right = report.verdict == pow.WRONG
-        return (report.bond, 0) if right else (0, charge(unit) // 2)
+        right = report.stage == Stage.REVEALED and report.verdict == pow.WRONG
+        return all_of_it if right else nothing if report.stage == Stage.COMMITTED else (0, x // 2)
+    if unit.phase == Phase.REFUSED:
+        return all_of_it  # over a demand, perhaps before anybody could reveal
+    if report.stage == Stage.COMMITTED:
+        return nothing  # never revealed, whatever became of the unit
     if unit.phase == Phase.UNRESOLVED:
-        return report.bond, 0
-    return report.bond * 90 // 100, 0  # agreed with the worker: reported for nothing
+        return all_of_it
+    if report.verdict == pow.RIGHT:
+        return most_of_it  # agreed with the worker: reported for nothing
+    if unit.phase == Phase.PAID:
+        return all_of_it if unit.final_hash == NO_INPUT else (report.bond - x, x // 2)
+    by_default = not unit.flags & RULED
+    return all_of_it if by_default or report.hash == unit.final_hash else (report.bond - x, 0)
+
+
+def _close_check(world: World, unit: Unit, check: Report) -> None:
+    """A checker has no bond: its ticket answers, for α if it was silent or agreed with a lie, for X if it accused
+    an innocent worker. A unit that was never revealed, or is refused, asks nothing of its checker.
+    """
+    assert unit.ticket is not None
+    alpha = ALPHA * unit.terms.check_fee
+    ruled = bool(unit.flags & RULED)
+    fine, to_worker = 0, False
+    if unit.active == Phase.COMMITTED or unit.phase == Phase.REFUSED:
+        pass
+    elif check.stage == Stage.COMMITTED:
+        has_paid = unit.best is None and unit.defended  # for the jury that its silence called
+        fine = 0 if has_paid else alpha
+    elif check.verdict == pow.RIGHT:
+        fine = alpha if unit.phase == Phase.SLASHED and ruled else 0
+    elif unit.phase == Phase.PAID and unit.final_hash != NO_INPUT:
+        fine, to_worker = charge(unit), True
+    taken = tickets.take(world, unit.ticket, fine)
+    world.books.split([], [(unit.terms.worker, taken // 2)] if to_worker else [], came=taken)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from blockedge_node.core.court import Case
 from blockedge_node.core.hashing import Domain, hash_words
 from blockedge_node.core.ids import ZERO_ADDRESS, ZERO_HASH, Address, Hash, UnitId
 from blockedge_node.core.params import Params
@@ -45,6 +46,11 @@ class Demand:
     chunk: int
     by: int  # last time to supply it
     supplied: bool = False
+    gone: bool = False  # its bond went back with the end of the unit
+
+    @property
+    def open(self) -> bool:
+        return not (self.supplied or self.gone)
 
 
 @dataclass(slots=True)
@@ -55,7 +61,7 @@ class Unit:
     phase: Phase
     since: int  # when it entered the phase
     start_at: int  # ASSIGNED: when its worker promised to start; 0: no Ack
-    active: Phase = Phase.ASSIGNED  # the last phase that was not an end: its words stay on record
+    active: Phase = Phase.ASSIGNED  # the last phase that was no end: its words stay on record
     commitment: Hash = ZERO_HASH  # COMMITTED
     committed_at: int = 0
     draw_seed: Hash | None = None  # marked drawn
@@ -69,6 +75,7 @@ class Unit:
     final_hash: Hash = ZERO_HASH  # ruled
     reports: dict[int, Report] = field(default_factory=dict)  # 0: the checker's, 1 …: in order of arrival
     revealed: int = 0  # how many reports
+    reporters: set[Address] = field(default_factory=set)  # who may not judge it
     best: int | None = None  # the lowest index that convicts (judged kinds) or contradicts (court kinds)
     salts: int = 0  # XOR of keccak256(salt) of revealed reports
     demands: list[Demand] = field(default_factory=list)
@@ -99,19 +106,25 @@ class Unit:
         return self.draw_seed is not None
 
     def words(self) -> tuple[Hash, ...]:
-        """The four words of its phase (§3.2; DISPUTED and rulings: decision 0010)."""
+        """The four words of its phase (§3.2)."""
         match self.active:
             case Phase.ASSIGNED:
                 return _words(self.start_at)
             case Phase.COMMITTED:
                 return _words(self.commitment, self.draw_seed or 0)
             case Phase.REVEALED:
-                missed = self.flags & CHECK_MISSED
-                hint = hash_words(self.draw_seed, self.committed_at) if missed and self.draw_seed else 0
-                return _words(self.result_hash, self.guard, self.flags, hint)
+                return _words(self.result_hash, self.guard, self.flags, self._hint())
             case _:
                 last = self.final_hash if self.flags & RULED else self.jury_secret
                 return _words(self.result_hash, self.guard, self.flags | self.challenge_by << 8, last)
+
+    def _hint(self) -> Hash:
+        """What a REVEALED unit has to remember: of a check that nobody made, whom it had drawn; while the secret is
+        hidden, what it would be drawn from.
+        """
+        if self.flags & CHECK_MISSED and self.draw_seed is not None:
+            return hash_words(self.draw_seed, self.committed_at)
+        return ZERO_HASH if self.flags else self.commitment
 
     def shown_as(self) -> calls.Unit:
         """How a caller who knows it names it."""
@@ -136,7 +149,8 @@ class Vote:
 @dataclass(slots=True)
 class Round:
     since: int
-    funder: Address  # ZERO_ADDRESS for the first: the accuser's bond pays it
+    funder: Address  # of the first: the accuser; nobody, if a silent checker's ticket pays
+    pot: int  # wei
     votes: dict[int, Vote] = field(default_factory=dict)  # by seat
 
 
@@ -144,9 +158,8 @@ class Round:
 class Dispute:
     """A case before the Court."""
 
-    case: calls.Case
+    case: Case
     rounds: list[Round]
-    pot: int  # wei
     open: bool = True
 
 
