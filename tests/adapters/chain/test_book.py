@@ -7,21 +7,40 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blockedge_node.chain.book import HORIZON, NO_SLOT, SHOWN, UnitBook, closed
+from blockedge_node.chain.book import (
+    CASE_CLOSED,
+    CASE_OPEN,
+    HORIZON,
+    NO_SLOT,
+    SHOWN,
+    UnitBook,
+    case_slot_of,
+    closed,
+)
+from blockedge_node.chain.court_events import Appealed, CaseClosed, CaseOpened, Voted, VoteRevealed
 from blockedge_node.chain.events import (
     Awarded,
+    CheckCommitted,
     Committed,
+    Defended,
+    Demanded,
+    Disputed,
+    Drawn,
+    JuryShown,
     Record,
     ReportClosed,
     Reported,
     ReportRevealed,
     Requested,
     Revealed,
+    Ruled,
     Settled,
     Skipped,
+    Supplied,
 )
-from blockedge_node.core.hashing import keccak256
-from blockedge_node.core.ids import ZERO_HASH, Address, Root, TaskId
+from blockedge_node.core.court import Case
+from blockedge_node.core.hashing import hash_words, keccak256
+from blockedge_node.core.ids import ZERO_HASH, Address, Root, Secret, TaskId
 from blockedge_node.core.task import Request, Result
 from blockedge_node.core.unit import Phase, Terms
 
@@ -76,6 +95,45 @@ def life(shard: int) -> list[Record]:
     ]
 
 
+SECRET, S_R, S_W = (Secret(keccak256(name)) for name in (b"secret", b"s_R", b"s_W"))
+
+
+def trial(shard: int, flags: int = 3) -> list[Record]:
+    """All records of a unit that is checked, disputed, tried in two rounds and convicted, in order."""
+    unit = terms(shard).unit
+    case = Case(
+        unit=unit,
+        seed=keccak256(b"seed"),
+        accused=RESULT.hash(),
+        worker=WHO[1],
+        requester=WHO[0],
+        accuser=WHO[2],
+        snapshot=77,
+        tickets=4,
+        vwin=5,
+        fee=1,
+    )
+    right = keccak256(b"right")
+    return [
+        *life(shard)[:3],
+        Drawn(unit, SECRET, keccak256(S_R)),
+        CheckCommitted(unit, 6, WHO[2], keccak256(b"check")),
+        Revealed(unit, RESULT.hash(), keccak256(S_W), flags, RESULT, b"out"),
+        ReportRevealed(unit, 0, right, 0, b""),
+        Disputed(unit, 77, flags),
+        JuryShown(unit, S_R),
+        Defended(unit, S_W),
+        CaseOpened(unit, case),
+        Voted(unit, 0, 2, 3, keccak256(b"vote")),
+        VoteRevealed(unit, 0, 2, right),
+        Appealed(unit, 1, WHO[1]),
+        Voted(unit, 1, 2, 3, keccak256(b"vote 2")),
+        CaseClosed(unit, Phase.SLASHED, right),
+        Ruled(unit, right),
+        Settled(unit, Phase.SLASHED, 0, 20),
+    ]
+
+
 def fill(book: UnitBook, records: list[Record], first_block: int = 1) -> None:
     for i, record in enumerate(records):
         book.apply(record, first_block + i, 1_000 + first_block + i)
@@ -109,6 +167,68 @@ def test_data_words_follow_the_phase() -> None:
     assert not closed(replace(view, reports=(replace(view.reports[0], closed=False),)))
 
 
+def test_data_words_of_a_trial() -> None:
+    book, unit = UnitBook(), terms(0).unit
+    seen = []
+    for i, record in enumerate(trial(0)):
+        book.apply(record, i, 100 + i)
+        view = book.get(unit)
+        if view is not None and (not seen or seen[-1][2] != view.data):
+            seen.append((view.phase, view.since, view.data))
+    number = lambda n: n.to_bytes(32, "big")  # noqa: E731
+    z, right = ZERO_HASH, keccak256(b"right")
+    commitment, seed = keccak256(b"c"), hash_words(SECRET, keccak256(b"c"))
+    result, guard = RESULT.hash(), keccak256(S_W)
+    assert seen[1:] == [
+        (Phase.COMMITTED, 102, (commitment, z, z, z)),
+        (Phase.COMMITTED, 102, (commitment, seed, z, z)),
+        (Phase.REVEALED, 105, (result, guard, number(3), z)),
+        (Phase.DISPUTED, 107, (result, guard, number(3 | 77 << 8), z)),
+        (Phase.DISPUTED, 107, (result, guard, number(3 | 77 << 8), S_R)),
+        (Phase.DISPUTED, 107, (result, guard, number(3 | 8 | 77 << 8), right)),
+    ]
+    view = book.get(unit)
+    assert view is not None
+    assert (view.phase, view.since, view.final_hash) == (Phase.SLASHED, 117, right)
+    assert (view.committed_at, view.checker_ticket, view.challenge_by) == (102, 6, 77)
+    assert (view.jury_secret, view.defended) == (S_R, S_W)
+    assert closed(view), "a check holds no bond"
+    assert view.case is not None
+    assert [(r.round, r.since, r.funder) for r in view.case.rounds] == [(0, 110, WHO[2]), (1, 113, WHO[1])]
+    assert [v.result_hash for r in view.case.rounds for v in r.votes] == [right, None]
+    slot = case_slot_of(view.case)
+    assert (slot.state, slot.round, slot.round_at) == (CASE_CLOSED, 1, 113)
+    assert case_slot_of(replace(view.case, closed=False)) == slot._replace(state=CASE_OPEN)
+
+
+def test_the_fourth_word_of_a_reveal_holds_what_is_still_to_be_shown() -> None:
+    commitment = keccak256(b"c")
+    missed = hash_words(hash_words(SECRET, commitment), 1_002)  # the draw's seed, the time of the commitment
+    for flags, word in ((0, commitment), (3, ZERO_HASH), (7, missed)):
+        book = UnitBook()
+        fill(book, trial(0, flags)[:6], first_block=0)
+        view = book.get(terms(0).unit)
+        assert view is not None
+        assert view.data[3] == word
+
+
+def test_demands_are_supplied_one_by_one() -> None:
+    book, unit = UnitBook(), terms(0).unit
+    fill(book, [*life(0)[:4], Demanded(unit, 1, 50), Demanded(unit, 1, 60), Supplied(unit, 1, b"chunk")])
+    view = book.get(unit)
+    assert view is not None
+    assert [(d.by, d.supplied) for d in view.demands] == [(50, True), (60, False)]
+
+
+def test_records_that_no_honest_log_holds_change_nothing() -> None:
+    """A lying endpoint may send any of them at any time; the slots will tell."""
+    for last in range(2, len(trial(0))):
+        for record in trial(0)[3:]:
+            book = UnitBook()
+            fill(book, [*trial(0)[:last], record, record])
+            assert book.get(terms(0).unit) is not None
+
+
 @given(
     order=st.lists(st.integers(0, 3), min_size=1, max_size=40),
     gaps=st.lists(st.integers(0, 3), min_size=40, max_size=40),
@@ -117,7 +237,7 @@ def test_data_words_follow_the_phase() -> None:
 def test_dropping_blocks_is_the_same_as_never_having_seen_them(
     order: list[int], gaps: list[int], cut: int
 ) -> None:
-    queues = {shard: life(shard) for shard in range(4)}
+    queues = {shard: trial(shard) if shard % 2 else life(shard) for shard in range(4)}
     log: list[tuple[int, Record]] = []
     block = 1
     for shard, gap in zip(order, gaps, strict=False):
