@@ -1,14 +1,18 @@
-"""Deploys PowJudge, Court and BlockEdge, for devnets, tests and whoever founds a coalition.
+"""Deploys a coalition's contracts, for devnets, tests and whoever founds one.
+
+    PowJudge ─▶ Court ─▶ Reports, Disputes ─▶ BlockEdge
 
 Court and BlockEdge name each other, and neither can be changed later: so the Court is told the address that
 BlockEdge will have, which follows from the deployer's account and nonce, and BlockEdge refuses to be created
-anywhere else. What `deploy` returns goes into the coalition's file: each member checks the code hashes at start
-(docs/protocol.md §1).
+anywhere else. Reports and Disputes hold code that runs on BlockEdge's storage; it refuses any with other constants.
+What `deploy` returns goes into the coalition's file: each member checks all code hashes at start (docs/protocol.md
+§1).
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass, replace
 from importlib.resources import files
 from typing import Any
@@ -19,7 +23,7 @@ from blockedge_node.chain.blocks import Receipt, receipt_of
 from blockedge_node.chain.provider import web3_over
 from blockedge_node.chain.reader import CourtReader, Reader
 from blockedge_node.chain.rpc import Ask, Rpc, RpcRefused, hex_of, octets, quantity
-from blockedge_node.chain.transactions import Fee, Payload, rlp, sign_transaction
+from blockedge_node.chain.transactions import Fee, Payload, created_by, sign_transaction
 from blockedge_node.core.hashing import keccak256
 from blockedge_node.core.ids import ZERO_ADDRESS, Address, Hash
 from blockedge_node.core.params import Params
@@ -27,57 +31,62 @@ from blockedge_node.errors import ChainError
 from blockedge_node.wire.eip712 import address_of
 
 RECEIPT_SECONDS = 120.0
+AFTER_COURT = 3  # BlockEdge is the third contract created after the Court
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """One BlockEdge on one chain."""
+    """One BlockEdge on one chain. Contracts by the names of the coalition's file; `contract` is BlockEdge."""
 
     chain_id: int
-    block_edge: Address
-    pow_judge: Address
-    court: Address | None
     block: int  # where the logs begin
-    code_hash: Hash  # keccak256 of BlockEdge's code
-    judge_code_hash: Hash
-    court_code_hash: Hash | None
+    contracts: Mapping[str, Address]  # contract, judge, reports, disputes, and court if there is one
+    codes: Mapping[str, Hash]  # keccak256 of the code of each
 
     @property
-    def others(self) -> dict[Address, Hash | None]:
+    def block_edge(self) -> Address:
+        return self.contracts["contract"]
+
+    @property
+    def court(self) -> Address | None:
+        return self.contracts.get("court")
+
+    @property
+    def code_hash(self) -> Hash:
+        return self.codes["contract"]
+
+    @property
+    def others(self) -> dict[Address, Hash]:
         """The code hashes of all contracts but BlockEdge."""
-        found: dict[Address, Hash | None] = {self.pow_judge: self.judge_code_hash}
-        return found if self.court is None else {**found, self.court: self.court_code_hash}
+        return {self.contracts[name]: code for name, code in self.codes.items() if name != "contract"}
 
 
-async def deploy(rpc: Rpc, key: bytes, params: Params, *, court: bool = False) -> Deployment:
+async def deploy(rpc: Rpc, key: bytes, params: Params, *, court: bool = True) -> Deployment:
     """Deploys from `key`'s account, with a Court or without, and reads the constants back.
 
     `params.court` is filled in. Nobody else may use the account meanwhile. Raises ChainError, Transient.
     """
+    params = replace(params, court=ZERO_ADDRESS)
     judge = await _create(rpc, key, "PowJudge")
-    first, params = judge, replace(params, court=ZERO_ADDRESS)
+    made = {"judge": judge}
     if court:
         sender = address_of(key)
         nonce = await rpc.ask(Ask("eth_getTransactionCount", (hex_of(sender), "latest"), quantity))
-        first = await _create(rpc, key, "Court", astuple(params), created_by(sender, nonce + 1))
-        params = replace(params, court=_address(first))
-    created = await _create(rpc, key, "BlockEdge", astuple(params), _address(judge))
-    await _check(rpc, _address(created), params)
+        block_edge = created_by(sender, nonce + AFTER_COURT)
+        made["court"] = await _create(rpc, key, "Court", astuple(params), block_edge)
+        params = replace(params, court=made["court"].created or ZERO_ADDRESS)
+    made["reports"] = await _create(rpc, key, "Reports", astuple(params), judge.created)
+    made["disputes"] = await _create(rpc, key, "Disputes", astuple(params))
+    parts = [made[name].created for name in ("judge", "reports", "disputes")]
+    made["contract"] = await _create(rpc, key, "BlockEdge", astuple(params), *parts)
+    contracts = {name: receipt.created for name, receipt in made.items() if receipt.created is not None}
+    await _check(rpc, contracts["contract"], params)
     return Deployment(
         chain_id=await web3_over(rpc).eth.chain_id,
-        block_edge=_address(created),
-        pow_judge=_address(judge),
-        court=_address(first) if court else None,
-        block=first.block,
-        code_hash=await _code_hash(rpc, _address(created)),
-        judge_code_hash=await _code_hash(rpc, _address(judge)),
-        court_code_hash=await _code_hash(rpc, _address(first)) if court else None,
+        block=made["court" if court else "contract"].block,
+        contracts=contracts,
+        codes={name: await _code_hash(rpc, address) for name, address in contracts.items()},
     )
-
-
-def created_by(sender: Address, nonce: int) -> Address:
-    """Where the contract will stand that `sender`'s transaction `nonce` deploys (CREATE)."""
-    return Address(keccak256(rlp([sender, nonce]))[12:])
 
 
 async def _check(rpc: Rpc, block_edge: Address, params: Params) -> None:
@@ -93,11 +102,6 @@ async def _check(rpc: Rpc, block_edge: Address, params: Params) -> None:
 
 async def _code_hash(rpc: Rpc, address: Address) -> Hash:
     return keccak256(await rpc.ask(Ask("eth_getCode", (hex_of(address), "latest"), octets)))
-
-
-def _address(created: Receipt) -> Address:
-    assert created.created is not None, "a mined deployment has an address"
-    return created.created
 
 
 async def _create(rpc: Rpc, key: bytes, name: str, *args: Any) -> Receipt:

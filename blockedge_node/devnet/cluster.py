@@ -205,19 +205,13 @@ def _populate(
 
 def _coalition(deployment: Deployment, url: str, block_time: float) -> str:
     """The file that all nodes share."""
-    contracts = {"contract": deployment.block_edge, "judge": deployment.pow_judge, "court": deployment.court}
-    hashes = {
-        "contract": deployment.code_hash,
-        "judge": deployment.judge_code_hash,
-        "court": deployment.court_code_hash,
-    }
     return "".join(
         [
             f'name = "devnet"\nchain_id = {deployment.chain_id}\n',
-            *(f'{name} = "0x{at.hex()}"\n' for name, at in contracts.items() if at),
+            *(f'{name} = "0x{at.hex()}"\n' for name, at in deployment.contracts.items()),
             f"deployment_block = {deployment.block}\n",
             f'rpc = ["{url}"]\nblock_time = {max(1, round(block_time))}\n\n[code_hashes]\n',
-            *(f'{name} = "0x{code.hex()}"\n' for name, code in hashes.items() if code),
+            *(f'{name} = "0x{code.hex()}"\n' for name, code in deployment.codes.items()),
         ]
     )
 

@@ -107,7 +107,14 @@ class SimChain:
         self.params = PARAMS
         if court:
             self.params = replace(PARAMS, court=self._found_court())
-        creation = ABI.creation(astuple(self.params), bytes.fromhex(judge[2:]))
+        rare = [
+            self._evm.deploy(_hex(FOUNDER), contract(name).creation(*args))
+            for name, args in (
+                ("Reports", (astuple(self.params), bytes.fromhex(judge[2:]))),
+                ("Disputes", (astuple(self.params),)),
+            )
+        ]
+        creation = ABI.creation(astuple(self.params), *(bytes.fromhex(at[2:]) for at in (judge, *rare)))
         self._at = self._evm.deploy(_hex(FOUNDER), creation)
         self.domain = Domain(CHAIN_ID, Address(bytes.fromhex(self._at[2:])))
         self.blocks = [Block(genesis, None)]
@@ -116,9 +123,9 @@ class SimChain:
         self._standings: dict[Address, Standing] = {}  # at the head
 
     def _found_court(self) -> Address:
-        """Before BlockEdge, told where that will stand: one contract more, by the same founder."""
+        """Told where BlockEdge will stand: the fourth contract from here, by the same founder."""
         nonce = self._evm.basic(_hex(FOUNDER)).nonce
-        creation = contract("Court").creation(astuple(PARAMS), created_by(FOUNDER, nonce + 1))
+        creation = contract("Court").creation(astuple(PARAMS), created_by(FOUNDER, nonce + 3))
         return Address(bytes.fromhex(self._evm.deploy(_hex(FOUNDER), creation)[2:]))
 
     # ── blocks ───────────────────────────────────────────────────────────────────────────────────────────
