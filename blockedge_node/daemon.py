@@ -15,6 +15,7 @@ the chain. What the world does wrong (RPC, peers, programs) is handled inside th
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import secrets
 import signal
@@ -62,6 +63,7 @@ KEEP_DAYS = 30  # of retired machines, notes and costs
 KEEP_BLOBS = 7 * 86_400.0  # seconds since a blob was last used; pinned ones stay
 HOUSEKEEPING = 3_600.0  # seconds
 GAS_LOOK = 5.0  # seconds between looks at whether the account can pay for its transactions
+PR_SET_MDWE, MDWE_REFUSE_EXEC_GAIN, MDWE_NO_INHERIT = 65, 1, 2  # linux/prctl.h
 CHAIN_PATIENCE = 30.0  # seconds at start in which an RPC endpoint may come up
 
 MakePerformer = Callable[..., Performer]
@@ -331,6 +333,15 @@ def notify(state: str) -> None:
             channel.sendall(state.encode())
 
 
+def refuse_new_code() -> bool:
+    """No memory of this process becomes executable that was ever writable: an attacker in here brings no code of
+    his own. Not inherited, because the executor's compiler writes code (docs/decisions/0011-one-unit.md). False
+    where the kernel cannot do that (Linux before 6.6)."""
+    zero = ctypes.c_ulong(0)
+    asked = ctypes.c_ulong(MDWE_REFUSE_EXEC_GAIN | MDWE_NO_INHERIT)
+    return bool(ctypes.CDLL(None).prctl(PR_SET_MDWE, asked, zero, zero, zero) == 0)
+
+
 def _tell_log(notes: Sequence[Note]) -> None:
     for note in notes:
         log.info(note.code, about=short(note.subject), **dict(note.fields))
@@ -355,6 +366,7 @@ def main(
         config = load(file=options.config, data_dir=options.data_dir)
         chosen = config.settings.logs
         ring = logs.configure(level=chosen.level, format=chosen.format, keep=chosen.keep)
+        refuse_new_code()
         trio.run(run, config, ring, make_performer, strict_exception_groups=True)
     except BlockEdgeError as error:
         sys.exit(_fail(error))
