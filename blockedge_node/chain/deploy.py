@@ -42,6 +42,7 @@ class Deployment:
     block: int  # where the logs begin
     contracts: Mapping[str, Address]  # contract, judge, reports, disputes, and court if there is one
     codes: Mapping[str, Hash]  # keccak256 of the code of each
+    params: Params
 
     @property
     def block_edge(self) -> Address:
@@ -86,6 +87,7 @@ async def deploy(rpc: Rpc, key: bytes, params: Params, *, court: bool = True) ->
         block=made["court" if court else "contract"].block,
         contracts=contracts,
         codes={name: await _code_hash(rpc, address) for name, address in contracts.items()},
+        params=params,
     )
 
 

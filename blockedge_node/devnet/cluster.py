@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from blockedge_node.chain.deploy import Deployment
 
 ETHER: Final = 10**18
+FUND: Final = "0xb60d4288"  # fund() of BlockEdge
+STAKE: Final = "0x3a4b66f1"  # stake() of the Court
 SOURCE: Final = Path(__file__).resolve().parents[2]
 
 
@@ -189,7 +191,11 @@ def _populate(
                 process=Process(0, -1),
             )
         )
-    fund(url, contract, [node.address for node in nodes])
+    accounts = [node.address for node in nodes]
+    fund(url, contract, accounts)
+    if deployment.court:
+        params = deployment.params
+        stake(url, "0x" + deployment.court.hex(), accounts, seat=params.seat, age=params.ticket_age)
     (directory / "coalition.toml").write_text(_coalition(deployment, url, block_time))
     devnet = Devnet(
         directory=directory,
@@ -218,15 +224,27 @@ def _coalition(deployment: Deployment, url: str, block_time: float) -> str:
 
 def fund(url: str, contract: str, addresses: list[str], *, escrow: int = 100 * ETHER) -> None:
     """Give each address ether for gas and a balance in the contract, without needing its key."""
-    data = "0xb60d4288"  # fund()
     for address in addresses:
         anvil.rpc(url, "anvil_setBalance", address, hex(1_000 * ETHER))
+    _pay(url, contract, addresses, FUND, escrow)
+
+
+def stake(url: str, court: str, addresses: list[str], *, seat: int, age: int) -> None:
+    """Give each address a ticket of `seat` wei, and let `age` seconds pass, after which it may be drawn."""
+    _pay(url, court, addresses, STAKE, seat)
+    anvil.rpc(url, "evm_increaseTime", age + 1)
+    anvil.rpc(url, "evm_mine")
+
+
+def _pay(url: str, contract: str, addresses: list[str], call: str, value: int) -> None:
+    """One call with ether from each address. Raises BlockEdgeError."""
+    for address in addresses:
         anvil.rpc(url, "anvil_impersonateAccount", address)
     sent = [
         anvil.rpc(
             url,
             "eth_sendTransaction",
-            {"from": address, "to": contract, "value": hex(escrow), "data": data, "gas": hex(200_000)},
+            {"from": address, "to": contract, "value": hex(value), "data": call, "gas": hex(200_000)},
         )
         for address in addresses
     ]
@@ -234,7 +252,7 @@ def fund(url: str, contract: str, addresses: list[str], *, escrow: int = 100 * E
     for tx, address in zip(sent, addresses, strict=True):
         receipt = anvil.rpc(url, "eth_getTransactionReceipt", tx)
         if receipt is None or int(receipt["status"], 16) != 1:
-            raise BlockEdgeError(f"funding {address} failed on the devnet's chain")
+            raise BlockEdgeError(f"paying {value} wei of {address} to {contract} failed on the devnet's chain")
         anvil.rpc(url, "anvil_stopImpersonatingAccount", address)
 
 
