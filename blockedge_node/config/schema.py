@@ -162,6 +162,8 @@ class CodeHashes(Section):
 
     contract: HexHash | None = None
     judge: HexHash | None = None
+    reports: HexHash | None = None
+    disputes: HexHash | None = None
     court: HexHash | None = None
 
 
@@ -172,6 +174,8 @@ class Coalition(Section):
     chain_id: int = Field(ge=1)
     contract: HexAddress
     judge: HexAddress = ZERO_ADDRESS  # of kind 1
+    reports: HexAddress = ZERO_ADDRESS  # whose code the contract runs for rare calls, and …
+    disputes: HexAddress = ZERO_ADDRESS  # … for checks and disputes
     court: HexAddress = ZERO_ADDRESS  # zero: none; then kind 2 is negotiated and paid, and never judged
     deployment_block: int = Field(default=0, ge=0)  # events are read from here on
     block_time: int = Field(default=12, ge=1, le=60)  # seconds between blocks, rounded up
@@ -193,13 +197,13 @@ class Coalition(Section):
 
     @property
     def other_codes(self) -> dict[Address, Hash | None]:
-        """What must stand at the addresses of judge and court; None: anything."""
-        named = {self.judge: self.code_hashes.judge, self.court: self.code_hashes.court}
-        return {
-            Address(at): None if code is None else Hash(code)
-            for at, code in named.items()
-            if at != ZERO_ADDRESS
-        }
+        """What must stand at the addresses of all contracts but the first; None: any code."""
+        found = {}
+        for name in ("judge", "reports", "disputes", "court"):
+            at, code = getattr(self, name), getattr(self.code_hashes, name)
+            if at != ZERO_ADDRESS:
+                found[Address(at)] = None if code is None else Hash(code)
+        return found
 
 
 def _is_loopback(host: str) -> bool:

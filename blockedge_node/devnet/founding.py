@@ -37,7 +37,7 @@ def found(url: str) -> Deployment:
 
     async def run() -> Deployment:
         async with aclosing(Rpc([url], chain_id=anvil.CHAIN_ID)) as rpc:
-            return await deploy(rpc, FOUNDER_KEY, params)
+            return await deploy(rpc, FOUNDER_KEY, params, court=False)
 
     return trio.run(run)
 

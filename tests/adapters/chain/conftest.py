@@ -62,7 +62,7 @@ class Key:
         return address_of(self.private)
 
 
-DEPLOYER, REQUESTER, WORKER, DETECTOR = (Key(keccak256(f"key {i}".encode())) for i in range(4))
+DEPLOYER, REQUESTER, WORKER, DETECTOR, *JURORS = (Key(keccak256(f"key {i}".encode())) for i in range(7))
 
 
 class Anvil:
@@ -117,7 +117,7 @@ def session_anvil() -> Iterator[Anvil]:
 @pytest.fixture(scope="session")
 def deployed(session_anvil: Anvil) -> Deployment:
     """BlockEdge with PARAMS, and ether for everybody; done once."""
-    for key in (DEPLOYER, REQUESTER, WORKER, DETECTOR):
+    for key in (DEPLOYER, REQUESTER, WORKER, DETECTOR, *JURORS):
         session_anvil.give(key.address)
     session_anvil.rpc("evm_setAutomine", True)
 

@@ -1,9 +1,12 @@
-"""What the tests tell stories with: one proof-of-work unit from its Request to its end, signed for real."""
+"""What the tests tell stories with: one unit from its Request to its end, signed for real.
+
+A unit of kind 1, unless a test says otherwise; one of kind 2 is checked and judged (court_scene.py).
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -23,7 +26,7 @@ from blockedge_node.core.actions import (
     Settle,
     TimeOut,
 )
-from blockedge_node.core.commitment import Role, commitment
+from blockedge_node.core.commitment import Role, commitment, draw_commit, guard
 from blockedge_node.core.events import HeadSeen, SignedAward
 from blockedge_node.core.hashing import Domain, abi_words, keccak256
 from blockedge_node.core.ids import ZERO_HASH, Hash, Secret, Signature, UnitId
@@ -50,8 +53,13 @@ class Story:
     nonce: int = 0
     shard: int = 0
     answer: int = 0  # 0 is right
+    kind: int = Kind.POW
+    spot_bps: int = 0  # kind 2: above 0
+    check_fee: int = 0
+    draw_secret: Secret = Secret(keccak256(b"draw"))
+    jury_secret: Secret = Secret(keccak256(b"s_R"))
     salt: Secret = Secret(keccak256(b"salt"))
-    guard: Hash = keccak256(keccak256(b"guard"))
+    guard_secret: Secret = Secret(keccak256(b"guard"))  # s_W
     signed: SignedAward = field(init=False)
     unit: UnitId = field(init=False)
 
@@ -59,8 +67,10 @@ class Story:
         request = Request(
             requester=self.requester.address,
             nonce=self.nonce,
-            kind=Kind.POW,
+            kind=self.kind,
             shards=4,
+            spot_bps=self.spot_bps,
+            check_fee=self.check_fee,
             input_root=root(DATA),
             fuel=1_000_000,
             max_price=ETHER,
@@ -86,6 +96,7 @@ class Story:
             task=task,
             shard=self.shard,
             bid=bid.digest(self.domain),
+            draw_commit=draw_commit(self.draw_secret, self.guard_r) if self.spot_bps else ZERO_HASH,
             not_before=self.now,
             register_by=self.now + 600,
         )
@@ -107,6 +118,14 @@ class Story:
     @property
     def output(self) -> bytes:
         return self.answer.to_bytes(8, "big")
+
+    @property
+    def guard(self) -> Hash:
+        return guard(self.guard_secret)
+
+    @property
+    def guard_r(self) -> Hash:
+        return guard(self.jury_secret)
 
     @property
     def commitment(self) -> Hash:
@@ -230,12 +249,13 @@ async def running(
     )
     chain = ChainAdapter(replace(config, **settings), key.private, outbox or MemoryOutbox(), keep=keep)
     node = Node(chain)
-    await chain.open()
-    async with trio.open_nursery() as nursery:
-        with trio.fail_after(30):
-            await nursery.start(chain.run, node.emit)
-        yield node
-        nursery.cancel_scope.cancel()
+    async with aclosing(chain.rpc):
+        await chain.open()
+        async with trio.open_nursery() as nursery:
+            with trio.fail_after(30):
+                await nursery.start(chain.run, node.emit)
+            yield node
+            nursery.cancel_scope.cancel()
 
 
 async def eventually(condition: Callable[[], Any], seconds: float = 30) -> Any:

@@ -54,7 +54,7 @@ async def test_a_wrong_contract_is_refused_at_start(
     with pytest.raises(ChainError, match="has no contract at 0x"):
         await connect(anvil.url, code_hashes={nobody: None}).verify()
     with pytest.raises(ChainError, match="has other code at 0x"):
-        await connect(anvil.url, code_hashes={deployed.pow_judge: deployed.code_hash}).verify()
+        await connect(anvil.url, code_hashes={deployed.contracts["judge"]: deployed.code_hash}).verify()
 
 
 async def test_an_absent_endpoint_is_transient(connect: Connect) -> None:
