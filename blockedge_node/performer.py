@@ -68,8 +68,8 @@ from blockedge_node.core.events import (
 from blockedge_node.core.hashing import Domain
 from blockedge_node.core.ids import NO_SECRET, ZERO_HASH, Root
 from blockedge_node.core.job import Outcome, PowJob, WasmJob
-from blockedge_node.core.task import Result
-from blockedge_node.errors import PeerError, Rejected, Transient
+from blockedge_node.core.task import Kind, Result
+from blockedge_node.errors import NotTaken, PeerError, Rejected, Transient
 from blockedge_node.ports import Chain, Chance, Content, Executor, Network, Signer
 
 INLINE = 1024  # bytes of output that travel in events and reveals; the blob store has it in any case (§10)
@@ -249,7 +249,8 @@ class Performer:
             )
         except PeerError as error:
             tries.fail(error)
-            return InputRefused(unit=action.unit, award=action.award, reason=str(error))
+            code = error.code if isinstance(error, NotTaken) else "input"
+            return InputRefused(unit=action.unit, award=action.award, reason=str(error), code=code)
         return InputFetched(unit=action.unit, award=action.award)
 
     async def fetch_output(self, action: FetchOutput, tries: Tries) -> Event | None:
@@ -332,12 +333,17 @@ class Performer:
     # ── chain ────────────────────────────────────────────────────────────────────────────────────────────
 
     async def reveal_report(self, action: RevealReport, tries: Tries) -> Event | None:
-        """A judge wants to see the data that the evidence is about; the core names it by its root alone."""
+        """A judge wants to see the data that the evidence is about; the core names it by its root alone.
+
+        A court kind's report is compared by hash, and takes no data: its input may be gone.
+        """
+        if action.target.terms.kind != Kind.POW:
+            return await self.call_chain(action, tries)
         shard = action.target.terms.shard
         await self._persist(tries, lambda: self.content.fetch_task(action.request, shard))
         job = self.content.job(action.request, shard)
-        data = job.data if isinstance(job, PowJob) else b""
-        return await self.call_chain(replace(action, data=data), tries)
+        assert isinstance(job, PowJob), "the kind says so"
+        return await self.call_chain(replace(action, data=job.data), tries)
 
     async def supply(self, action: Supply, tries: Tries) -> Event | None:
         """The chunk that was asked for, or the last one if there are fewer, with its path to the root."""

@@ -120,6 +120,7 @@ class FalseReport(Cheat):
             result=None if action.request.kind == Kind.POW else made_up,
             evidence=b"",
             salt=self.chance.secret(),
+            role=action.role,
         )
 
 

@@ -1,9 +1,9 @@
 """What must hold in every run, whoever lies, crashes or is cut off (docs/protocol.md §11).
 
-After every block: invariants 1 (buckets sum to the balance), 2 (nothing locked once all has ended), 3 (only SLASHED
-and REFUSED take from a deposit), 4 (paid once, ends stay), 14 (bounds of a reputation), and that the views built
-from events are the contract's slots. Whenever a call is signed: invariant 18 (one salt an award, one a report).
-At the end: no honest node has lost anything but what it paid for.
+After every block: invariants 1 (buckets sum to the balance, stakes and pots to the Court's), 2 (nothing locked once
+all has ended), 3 (only SLASHED and REFUSED take from a deposit), 4 (paid once, ends stay), 14 (bounds of a
+reputation), and that the views built from events are the contract's slots. Whenever a call is signed: invariant 18
+(one salt an award, a report, a check, a vote). At the end: no honest node has lost anything but what it paid for.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from blockedge_node.chain.book import closed, slot_of
 from blockedge_node.chain.events import Settled
-from blockedge_node.core.actions import AwardCommit, ChainAction, CommitReport
-from blockedge_node.core.ids import Address, Digest, Hash, UnitId
+from blockedge_node.core.actions import AwardCommit, ChainAction, CommitCheck, CommitReport, CommitVote
+from blockedge_node.core.ids import ZERO_ADDRESS, Address, Digest, Hash, UnitId
 from blockedge_node.core.unit import Phase
 from tests.sim.evm import SimChain
 
@@ -32,6 +32,8 @@ class Audit:
     _reorgs: int = 0
     commitments: dict[Digest, set[Hash]] = field(default_factory=dict)  # ever signed, by Award
     reports: dict[tuple[UnitId, Address], set[Hash]] = field(default_factory=dict)
+    votes: dict[tuple[UnitId, int, int], set[Hash]] = field(default_factory=dict)
+    checks: dict[UnitId, set[Hash]] = field(default_factory=dict)
 
     def signed(self, who: Address, call: ChainAction) -> None:
         """Invariant 18: what leaves a node, in any life of it."""
@@ -47,6 +49,14 @@ class Audit:
                 reports = self.reports.setdefault((unit, who), set())
                 reports.add(hashed)
                 assert len(reports) == 1, f"invariant 18: two salts for a report on {unit.hex()}"
+            case CommitVote(unit=unit, round=round, seat=seat, hash=hashed):
+                votes = self.votes.setdefault((unit, round, seat), set())
+                votes.add(hashed)
+                assert len(votes) == 1, f"invariant 18: two salts for seat {seat} of round {round}"
+            case CommitCheck(unit=unit, hash=hashed):
+                checks = self.checks.setdefault(unit, set())
+                checks.add(hashed)
+                assert len(checks) == 1, f"invariant 18: two salts for the check of {unit.hex()}"
             case _:
                 pass
 
@@ -60,7 +70,12 @@ class Audit:
         standings = {who: chain.standing(who) for who in self.names}
         free = sum(standing.account.free for standing in standings.values())
         locked = sum(standing.account.locked for standing in standings.values())
-        assert free + locked + chain.burned == chain.held == self.funded, "invariant 1"
+        assert free + locked + chain.burned == chain.held, "invariant 1"
+        if chain.params.court == ZERO_ADDRESS:
+            assert chain.held == self.funded, "invariant 1"
+        else:
+            stakes = sum(ticket.stake for ticket in chain.tickets.tickets)
+            assert stakes + chain.pots == chain.court_held, "invariant 1, of the Court"
         views = chain.book.all_views()
         if all(map(closed, views)):
             assert locked == 0, "invariant 2: all units have ended, and something is still locked"

@@ -9,9 +9,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import trio
+
 from blockedge_node.core import merkle
-from blockedge_node.core.actions import Action, RevealReport, Solve
-from blockedge_node.core.events import Event, WorkSolved
+from blockedge_node.core.actions import Action, Check, PublishSecret, RevealReport, Solve
+from blockedge_node.core.commitment import Role
+from blockedge_node.core.events import CheckFailed, Event, WorkSolved
 from blockedge_node.core.task import Kind, Result
 from blockedge_node.devnet.cheats import Cheat, Fabricate, FalseReport, Refuse, Withhold
 from blockedge_node.performer import Performer, Tries
@@ -64,6 +67,38 @@ def lazy(**victims: Any) -> MakePerformer:
     return partial(Lazy, **victims)
 
 
+class OutOfOrder(Cheat):
+    """A juror whose executor fails until the virtual second `until`."""
+
+    def __init__(self, *, until: float, **ports: Any) -> None:
+        super().__init__(**ports)
+        self._until = until
+
+    def lie(self, action: Action) -> Any:
+        asked = isinstance(action, Check) and action.role is Role.JUROR
+        return self.fail if asked and trio.current_time() < self._until else None
+
+    async def fail(self, action: Check, tries: Tries) -> Event:
+        return CheckFailed(unit=action.unit, reason="out of order", role=action.role)
+
+
+class LateSecret(Performer):
+    """A requester whose draw secret is some seconds on its way."""
+
+    async def __call__(self, action: Action, tries: Tries) -> Event | None:
+        if isinstance(action, PublishSecret):
+            await trio.sleep(2)
+        return await super().__call__(action, tries)
+
+
+def out_of_order(*, until: float) -> MakePerformer:
+    return partial(OutOfOrder, until=until)
+
+
+def false_juror(**victims: Any) -> MakePerformer:
+    return partial(FalseJuror, **victims)
+
+
 def half_report(**victims: Any) -> MakePerformer:
     return partial(HalfReport, **victims)
 
@@ -76,3 +111,10 @@ ALL: tuple[Callable[..., MakePerformer], ...] = (
     lazy,
     half_report,
 )
+
+
+class FalseJuror(FalseReport):
+    """Votes for a made-up result, the one that a false report of ours names, wherever it sits."""
+
+    def lie(self, action: Action) -> Any:
+        return self.accuse if isinstance(action, Check) and action.role is Role.JUROR else None

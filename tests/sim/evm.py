@@ -103,30 +103,23 @@ class SimChain:
         genesis = Head(number=0, hash=keccak256(b"genesis"), time=START)
         self._enter(genesis)
         self._evm.set_balance(_hex(FOUNDER), RICH)
-        judge = self._evm.deploy(_hex(FOUNDER), contract("PowJudge").creation())
+        judge = self._create("PowJudge")
         self.params = PARAMS
         if court:
-            self.params = replace(PARAMS, court=self._found_court())
-        rare = [
-            self._evm.deploy(_hex(FOUNDER), contract(name).creation(*args))
-            for name, args in (
-                ("Reports", (astuple(self.params), bytes.fromhex(judge[2:]))),
-                ("Disputes", (astuple(self.params),)),
-            )
-        ]
-        creation = ABI.creation(astuple(self.params), *(bytes.fromhex(at[2:]) for at in (judge, *rare)))
-        self._at = self._evm.deploy(_hex(FOUNDER), creation)
+            nonce = self._evm.basic(_hex(FOUNDER)).nonce
+            block_edge = created_by(FOUNDER, nonce + 3)  # after the Court and two that share its calls
+            self.params = replace(PARAMS, court=self._create("Court", astuple(PARAMS), block_edge))
+        constants = astuple(self.params)
+        parts = self._create("Reports", constants, judge), self._create("Disputes", constants)
+        self._at = _hex(self._create("BlockEdge", constants, judge, *parts))
         self.domain = Domain(CHAIN_ID, Address(bytes.fromhex(self._at[2:])))
         self.blocks = [Block(genesis, None)]
         self._quiet_until = chance.randint(0, QUIET)  # a block's number
         self._checkpoints = 0  # that pyrevm holds for us
         self._standings: dict[Address, Standing] = {}  # at the head
 
-    def _found_court(self) -> Address:
-        """Told where BlockEdge will stand: the fourth contract from here, by the same founder."""
-        nonce = self._evm.basic(_hex(FOUNDER)).nonce
-        creation = contract("Court").creation(astuple(PARAMS), created_by(FOUNDER, nonce + 3))
-        return Address(bytes.fromhex(self._evm.deploy(_hex(FOUNDER), creation)[2:]))
+    def _create(self, name: str, *args: Any) -> Address:
+        return Address(bytes.fromhex(self._evm.deploy(_hex(FOUNDER), contract(name).creation(*args))[2:]))
 
     # ── blocks ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -316,6 +309,22 @@ class SimChain:
     @property
     def held(self) -> int:
         return int(self._evm.get_balance(self._at))
+
+    @property
+    def court_held(self) -> int:
+        return int(self._evm.get_balance(_hex(self.params.court)))
+
+    @property
+    def pots(self) -> int:
+        """Wei that rounds of open cases hold."""
+        opened = [v.case for v in self.book.all_views() if v.case is not None and not v.case.closed]
+        return sum(self._pot(case.case.unit, round.round) for case in opened for round in case.rounds)
+
+    def _pot(self, unit: UnitId, round: int) -> int:
+        data = contract("Court").call("fundingOf", unit, round)
+        raw = self._evm.message_call(_hex(FOUNDER), _hex(self.params.court), data, is_static=True)
+        ((_, pot),) = contract("Court").returned("fundingOf", raw)
+        return int(pot)
 
 
 def tx_of(sender: Address, call: ChainAction) -> Tx:

@@ -51,9 +51,9 @@ def pow_job(label: str = "search", *, shards: int = 1, size: int = 20_000, **cha
     return Asked(job, (data,), tuple(pow.solve(data, shard) for shard in range(shards)))
 
 
-def wasm_job(label: str = "photos", *, shards: int = 1, **changes: Any) -> Asked:
-    """Kind 2: the stand-in program over `shards` short texts."""
-    texts = [f"{label} {shard} ".encode() * 3 for shard in range(shards)]
+def wasm_job(label: str = "photos", *, shards: int = 1, times: int = 3, **changes: Any) -> Asked:
+    """Kind 2: the stand-in program over `shards` texts, short ones unless they repeat themselves many `times`."""
+    texts = [f"{label} {shard} ".encode() * times for shard in range(shards)]
     manifest = Manifest(wasm=merkle.root(WASM), argv=("stand-in", "{shard}"), fuel=FUEL)
     roots = [merkle.root(text) for text in texts]
     runs = [manifest.job(wasm=WASM, stdin=text, shard=i, shards=shards) for i, text in enumerate(texts)]

@@ -18,7 +18,7 @@ import trio
 from blockedge_node.core.actions import Action, ChainAction, Note
 from blockedge_node.core.events import HeadSeen, Job, JobSubmitted
 from blockedge_node.core.hashing import keccak256
-from blockedge_node.core.ids import Secret, short
+from blockedge_node.core.ids import Address, Secret, short
 from blockedge_node.core.job import ENGINE
 from blockedge_node.core.jobs import JobRun
 from blockedge_node.core.node import Machine
@@ -43,12 +43,21 @@ POLICY = Policy(
 Trace = Callable[[str, str], None]  # (who, what)
 
 
+def key_of(name: str) -> bytes:
+    return keccak256(b"key of " + name.encode())
+
+
+def address_called(name: str) -> Address:
+    return address_of(key_of(name))
+
+
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """The node goes offline once its story has a note of this code, for so many seconds."""
+    """The node goes offline for `down` seconds once its story has had `times` notes of this code."""
 
     code: str
     down: float
+    times: int = 1
 
 
 @dataclass(slots=True, eq=False)
@@ -104,7 +113,7 @@ class SimNode:
     _down: float = 0.0
 
     def __post_init__(self) -> None:
-        self.key = keccak256(b"key of " + self.name.encode())
+        self.key = key_of(self.name)
         self.address = address_of(self.key)
         self.honest = self.make_performer is Performer
         self.disk.die = self.crash
@@ -216,9 +225,10 @@ class SimNode:
             self.notes.append(note)
             self.trace(self.name, f"{short(note.subject)} {note.code} {_fields(note)}")
         self._note_jobs()
-        if self.leaves and any(note.code == self.leaves.code for note in notes):
-            down, self.leaves = self.leaves.down, None
-            self.crash(down)
+        left = self.leaves
+        if left and sum(note.code == left.code for note in self.notes) >= left.times:
+            self.leaves = None
+            self.crash(left.down)
 
     def _note_jobs(self) -> None:
         for machine in self.machines(JobRun):

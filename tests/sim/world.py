@@ -94,9 +94,9 @@ class Scenario:
         self.court = True
         return self._tell(name, tickets=tickets)
 
-    def leaves(self, name: str, code: str, *, down: float) -> Self:
-        """`name` goes offline once its story has a note `code`, and is back `down` seconds later."""
-        return self._tell(name, leaves=Leave(code, down))
+    def leaves(self, name: str, code: str, *, down: float, times: int = 1) -> Self:
+        """`name` goes offline once its story has had `times` notes `code`, and is back `down` seconds later."""
+        return self._tell(name, leaves=Leave(code, down, times))
 
     def _story(self, name: str) -> Story:
         return self.stories.get(name, Story())

@@ -1,0 +1,311 @@
+"""Spot checks on the real contracts: the drawn and the undrawn, and whoever falls silent (docs/protocol.md §6.2–6.4, §10).
+
+Bob alone works for Alice; Carol, Dave, Frank, Grace and Heidi own the tickets. Money is checked to the wei where
+no jury sits, and by the audit of every block where one does.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+import trio
+
+from blockedge_node.core.actions import (
+    Action,
+    Check,
+    Defend,
+    DeliverResult,
+    Draw,
+    PublishSecret,
+    Reveal,
+    RevealReport,
+    Settle,
+    ShowJury,
+    Solve,
+    Supply,
+)
+from blockedge_node.core.commitment import Role
+from blockedge_node.core.events import Event, WorkSolved
+from blockedge_node.core.ids import ZERO_ADDRESS
+from blockedge_node.core.unit import CHECK_MISSED, SECRET_SHOWN, Phase, UnitView
+from blockedge_node.performer import Performer, Tries
+from tests.sim import cheats
+from tests.sim.jobs import wasm_job
+from tests.sim.machine import CrashPoint
+from tests.sim.node import address_called
+from tests.sim.played import Played
+from tests.sim.test_jury import JURORS, stakes
+from tests.sim.world import CAST, Scenario
+
+MOST_FINE = 20  # of SEAT: a missed check costs min(φ, SEAT/20)
+
+
+class Mute(Performer):
+    """Honest, but for the kinds of action that it never performs."""
+
+    def __init__(self, *, kinds: tuple[type, ...], **ports: Any) -> None:
+        super().__init__(**ports)
+        self._kinds = kinds
+
+    async def __call__(self, action: Action, tries: Tries) -> Event | None:
+        if isinstance(action, self._kinds):
+            await trio.sleep_forever()
+        return await super().__call__(action, tries)
+
+
+class FalseChecker(cheats.FalseReport):
+    """As a drawn checker, finds what nobody computed."""
+
+    def lie(self, action: Action) -> Any:
+        return self.accuse if isinstance(action, Check) and action.role is Role.CHECKER else None
+
+
+class Hoard(Performer):
+    """A worker that gives its output to nobody, and shows a chunk of it only if it `answers` a demand."""
+
+    def __init__(self, *, answers: bool, **ports: Any) -> None:
+        super().__init__(**ports)
+        self._answers = answers
+        self._kept: dict[bytes, bytes] = {}
+
+    async def __call__(self, action: Action, tries: Tries) -> Event | None:
+        blobs = self.content._blobs.held  # type: ignore[attr-defined]
+        match action:
+            case DeliverResult():
+                await trio.sleep_forever()
+            case Supply() if not self._answers:
+                await trio.sleep_forever()
+            case Supply():
+                blobs[action.revealed.output_root] = self._kept[action.revealed.output_root]
+                return await super().__call__(action, tries)
+            case Solve():
+                solved = await super().__call__(action, tries)
+                assert isinstance(solved, WorkSolved)
+                root = solved.result.output_root
+                self._kept[root] = blobs.pop(root)
+                return solved
+        return await super().__call__(action, tries)
+
+
+def mute(*kinds: type) -> cheats.MakePerformer:
+    return partial(Mute, kinds=kinds)
+
+
+def asking(seed: int, *, spot_bps: int = 10_000, **job: Any) -> Scenario:
+    scenario = Scenario(seed=seed, nodes=8)
+    for name in CAST:
+        scenario.sets(name, min_ticket_owners=3, worker=name == "bob")
+    for name in JURORS:
+        scenario.stakes(name, 4)
+    scenario.sets("alice", attempts=1, spot_bps=spot_bps)
+    return scenario.asks("alice", wasm_job(**job), at=12)
+
+
+def one(scenario: Scenario) -> tuple[Played, UnitView]:
+    played = scenario.play()
+    (unit,) = played.units
+    assert unit.terms.worker == address_called("bob")
+    return played, unit
+
+
+def checker_of(played: Played, unit: UnitView) -> str:
+    assert unit.check is not None
+    return next(name for name, node in played.nodes.items() if node.address == unit.check.author)
+
+
+def fee_of(unit: UnitView) -> int:
+    return unit.terms.price // 100
+
+
+# ── drawn or not ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_undrawn_units_cost_their_price_and_fee() -> None:
+    played = asking(seed=3, spot_bps=1_000, shards=4).play()
+    assert played.phases() == [Phase.PAID] * 4
+    undrawn = [unit for unit in played.units if unit.draw is None]
+    assert len(undrawn) >= 2
+    assert all(unit.flags & SECRET_SHOWN for unit in played.units)
+    drawn = [unit for unit in played.units if unit.draw]
+    paid = sum(unit.terms.price + fee_of(unit) for unit in played.units)
+    assert played.gained("alice") == -paid - sum(unit.terms.check_fee for unit in drawn)
+    assert played.gained("bob") == sum(unit.terms.price for unit in played.units)
+    played.honest_lost_nothing()
+
+
+def test_a_checker_that_agrees_earns_its_fee() -> None:
+    played, unit = one(asking(seed=1))
+    phi = unit.terms.check_fee
+    assert unit.phase is Phase.PAID
+    assert unit.check is not None
+    assert unit.check.result_hash == unit.result_hash
+    checker = checker_of(played, unit)
+    assert checker in JURORS
+    assert played.gained(checker) == phi
+    assert played.gained("alice") == -unit.terms.price - fee_of(unit) - phi
+    assert "check.paid" in played.codes(checker)
+    assert all(stakes(played, name) == 0 for name in JURORS)
+
+
+def test_a_wrong_worker_is_caught_by_its_drawn_checker() -> None:
+    played, unit = one(asking(seed=2).cheats("bob", cheats.fabricate(kind=2)).sets("bob", appeal=False))
+    assert unit.phase is Phase.SLASHED
+    assert unit.check is not None
+    assert unit.final_hash == unit.check.result_hash
+    assert played.gained("bob") == -unit.terms.deposit
+    checker = checker_of(played, unit)
+    assert played.gained(checker) + stakes(played, checker) > unit.terms.deposit // 10
+    assert played.gained("alice") > 0
+    assert played.final["bob"].reputation.n == 1
+
+
+def test_a_checker_that_lies_pays_the_jury_and_half_of_x_to_the_worker() -> None:
+    scenario = asking(seed=1)
+    for name in JURORS:
+        scenario.cheats(name, partial(FalseChecker, kind=2)).sets(name, appeal=False)
+    played, unit = one(scenario)
+    assert unit.phase is Phase.PAID
+    assert unit.final_hash == unit.result_hash
+    x = max(unit.terms.deposit // 20, unit.terms.check_fee)
+    assert played.gained("bob") == unit.terms.price + x // 2
+    assert stakes(played, checker_of(played, unit)) < 0
+    assert played.final["bob"].reputation.n == 0
+
+
+# ── silence ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_silent_checker_pays_for_a_jury_that_acquits() -> None:
+    scenario = asking(seed=1)
+    for name in JURORS:
+        scenario.cheats(name, mute(RevealReport))
+    played, unit = one(scenario)
+    assert unit.phase is Phase.PAID
+    assert unit.case is not None
+    assert unit.case.case.accuser == ZERO_ADDRESS
+    assert stakes(played, checker_of(played, unit)) < 0
+    assert played.gained("bob") == unit.terms.price
+
+
+def test_a_missed_check_is_fined() -> None:
+    scenario = asking(seed=1)
+    for name in JURORS:
+        scenario.sets(name, juror=False)
+    played, unit = one(scenario)
+    phi = unit.terms.check_fee
+    assert unit.phase is Phase.PAID
+    assert unit.flags & CHECK_MISSED
+    assert unit.check_fined
+    fine = min(phi, played.chain.params.seat // MOST_FINE)
+    assert sum(stakes(played, name) for name in JURORS) == -fine
+    assert played.chain.burned == fee_of(unit) + phi + fine, "starving a checker costs the requester as much"
+
+
+def test_a_drawn_worker_that_never_reveals_is_slashed_and_its_checker_paid() -> None:
+    played, unit = one(asking(seed=1).cheats("bob", mute(Reveal)))
+    deposit, phi = unit.terms.deposit, unit.terms.check_fee
+    assert unit.phase is Phase.SLASHED
+    assert played.gained("bob") == -deposit
+    assert played.gained(checker_of(played, unit)) == phi
+    assert played.gained("alice") == deposit // 2 - phi
+
+
+def test_a_hidden_secret_burns_the_check_fee_and_earns_nobody_a_name() -> None:
+    played, unit = one(asking(seed=1).cheats("alice", mute(PublishSecret, Draw, Settle)))
+    assert unit.phase is Phase.PAID
+    assert not unit.flags & SECRET_SHOWN
+    assert played.gained("bob") == unit.terms.price
+    assert played.chain.burned == fee_of(unit) + unit.terms.check_fee
+    told, _ = one(asking(seed=1))
+    assert played.final["bob"].reputation.score < told.final["bob"].reputation.score
+
+
+def test_a_requester_that_only_does_not_mark_is_marked_by_the_worker() -> None:
+    _, unit = one(asking(seed=1).cheats("alice", mute(Draw)))
+    assert unit.phase is Phase.PAID
+    assert unit.draw is not None
+    assert unit.check is not None
+
+
+def test_a_withheld_jury_secret_counts_as_none() -> None:
+    scenario = asking(seed=2).cheats("bob", cheats.fabricate(kind=2)).sets("bob", appeal=False)
+    _, unit = one(scenario.cheats("alice", mute(ShowJury)))
+    assert unit.phase is Phase.SLASHED
+    assert unit.jury_secret is None
+    assert unit.defended is not None
+
+
+class Undefended(Mute, cheats.Fabricate):
+    """Makes its result up, and does not come to its trial."""
+
+
+def test_who_does_not_defend_is_convicted_by_default() -> None:
+    played, unit = one(asking(seed=2).cheats("bob", partial(Undefended, kinds=(Defend,))))
+    assert unit.phase is Phase.SLASHED
+    assert unit.case is None
+    assert played.gained("bob") == -unit.terms.deposit
+    assert played.gained(checker_of(played, unit)) == unit.terms.deposit * 20 // 100
+
+
+def test_absent_jurors_convict_nobody() -> None:
+    scenario = (
+        asking(seed=1, spot_bps=1_000).cheats("bob", cheats.fabricate(kind=2)).sets("bob", appeal=False)
+    )
+    scenario.sets("erin", verify_bps_court=10_000)
+    for name in JURORS:
+        scenario.sets(name, juror=False)
+    played, unit = one(scenario)
+    assert unit.phase is Phase.UNRESOLVED
+    assert played.gained("bob") == 0
+    assert played.gained("alice") == 0
+    assert played.final["bob"].reputation.m == 0
+
+
+# ── outputs ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_withheld_output_is_demanded_and_its_worker_fined() -> None:
+    played, unit = one(asking(seed=4, spot_bps=1_000, times=300).cheats("bob", partial(Hoard, answers=False)))
+    assert unit.phase is Phase.REFUSED
+    assert len(unit.demands) == 1
+    fine = unit.terms.deposit // 10
+    assert played.gained("bob") == -fine
+    assert played.gained("alice") == fine // 2
+
+
+def test_a_demand_that_is_answered_pays_for_the_answer() -> None:
+    played, unit = one(asking(seed=4, spot_bps=1_000, times=300).cheats("bob", partial(Hoard, answers=True)))
+    assert unit.phase is Phase.PAID
+    assert unit.demands
+    assert all(demand.supplied for demand in unit.demands)
+    assert played.output("alice") == wasm_job(times=300).right[0], "once it is served, it arrives"
+
+
+# ── crashes ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("lies", [False, True])
+def test_checks_survive_the_crashes_of_everybody(lies: bool, seed: int) -> None:
+    """Invariant 18 is checked at every call that anybody signs: one salt a check, whatever happens."""
+    scenario = asking(seed=seed)
+    if lies:
+        scenario.cheats("bob", cheats.fabricate(kind=2))
+    scenario.crash_rate, scenario.crash_down, scenario.trouble_until = 0.4, 1.5, 60.0
+    played = scenario.play()
+    assert all(unit.phase.terminal for unit in played.units)
+
+
+@pytest.mark.parametrize("written", [False, True])
+@pytest.mark.parametrize("victim", ["alice", "bob", "checker"])
+def test_one_crash_at_any_commit_changes_nothing(victim: str, written: bool) -> None:
+    quiet, unit = one(asking(seed=1))
+    name = checker_of(quiet, unit) if victim == "checker" else victim
+    for commit in range(1, quiet.nodes[name].disk.commits + 1):
+        played, again = one(asking(seed=1).crashes(name, CrashPoint(commit=commit, written=written)))
+        assert again.phase is Phase.PAID, f"commit {commit}"
+        assert played.gained("bob") == again.terms.price
+        assert again.check is not None
+        assert again.check.result_hash == again.result_hash
