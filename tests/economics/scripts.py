@@ -7,6 +7,7 @@ jurors of the Story are whoever was drawn, under the names of their tickets.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Any
 
@@ -39,12 +40,12 @@ from blockedge_node.core.actions import (
     TimeOut,
 )
 from blockedge_node.core.commitment import DrawSecrets, Role, commitment, guard
-from blockedge_node.core.court import NO_INPUT, Case, SeatProof, Ticket, seat_of
+from blockedge_node.core.court import NO_INPUT, Case, Seat, SeatProof, Ticket, seat_of
 from blockedge_node.core.events import SignedAward
 from blockedge_node.core.hashing import Domain, hash_words, keccak256
 from blockedge_node.core.ids import ZERO_ADDRESS, ZERO_HASH, Address, Hash, Secret, Signature
 from blockedge_node.core.params import Params
-from blockedge_node.core.sortition import draw_seed, drawn, jury_seed, round_seed, salts_mix
+from blockedge_node.core.sortition import ROUNDS, draw_seed, drawn, jury_seed, round_seed, salts_mix
 from blockedge_node.core.task import Ack, Award, Bid, Kind, Request, Result, unit_id
 from blockedge_node.core.terms import terms_of
 from blockedge_node.core.unit import Unit
@@ -67,7 +68,7 @@ START = 1_800_000_000
 RICH = 10**24
 FUNDS = 10**22
 FOUNDER = "0x" + "f0" * 20
-TICKETS = 9
+TICKETS = 10
 FUEL = 1_000_000
 OUTPUT = b"seven"
 LETTERS = {
@@ -94,6 +95,7 @@ class Script:
     reports: tuple[tuple[str, str], ...] = ()
     rounds: tuple[str, ...] = ()
     funders: tuple[str, ...] = ()
+    s_w: Secret | None = None  # the worker's, where it was picked
 
 
 class Chain:
@@ -202,17 +204,17 @@ def secret(*words: object) -> Secret:
 def play(chain: Chain, script: Script, *, nonce: int = 1) -> tuple[Story, Moves]:
     """Plays the script on the chain and tells what came of it."""
     before = chain.wealth()
-    story = _Unit(chain, script, nonce).play()
+    story = Played(chain, script, nonce).play()
     after = chain.wealth()
     return story, {who: after[who] - before[who] for who in after if after[who] != before[who]}
 
 
-class _Unit:
+class Played:
     """One unit from its Award to its end. `data` follows the phase, as every caller must know it."""
 
     def __init__(self, chain: Chain, script: Script, nonce: int) -> None:
         self.chain, self.script, self.params = chain, script, chain.params
-        self.salt, self.guard_w = secret("salt", nonce), secret("s_W", nonce)
+        self.salt, self.guard_w = secret("salt", nonce), script.s_w or secret("s_W", nonce)
         now = chain.now
         self.request = Request(
             requester=chain.address("requester"), nonce=nonce, kind=Kind.WASM, shards=1, fuel=FUEL,
@@ -421,14 +423,7 @@ class _Unit:
         self.data[3] = Hash(s_r)
         defend = Defend(unit=self.unit, target=self.target, guard_secret=self.guard_w, tickets=TICKETS)
         chain.call("worker", defend)
-        claims = (self.check, *(Claim(author, _label(letter)) for author, letter in self.script.reports))
-        accusers = [c.author for c in claims if c is not None and c.result not in (None, ACCUSED)]
-        case = Case(
-            unit=self.unit, seed=jury_seed(self.guard_w, s_r, salts_mix(self.salts)), accused=self.result.hash(),
-            worker=self.terms.worker, requester=self.terms.requester,
-            accuser=chain.address(accusers[0]) if accusers else ZERO_ADDRESS,
-            snapshot=self.challenge_by, tickets=TICKETS, vwin=self.terms.vwin, fee=self.terms.check_fee,
-        )  # fmt: skip
+        case = self.case(self.salts)
         self.rounds: list[Round] = []
         for number, letters in enumerate(self.script.rounds):
             funder = self.script.funders[number - 1] if number else ""
@@ -444,20 +439,36 @@ class _Unit:
         flags = int.from_bytes(self.data[2], "big") | 8
         self.data[2:] = [Hash(flags.to_bytes(32, "big")), final_hash]
 
+    def case(self, salts: Sequence[Secret]) -> Case:
+        claims = (self.check, *(Claim(author, _label(letter)) for author, letter in self.script.reports))
+        accusers = [c.author for c in claims if c is not None and c.result not in (None, ACCUSED)]
+        seed = jury_seed(self.guard_w, self.secrets.guard_secret, salts_mix(salts))
+        return Case(
+            unit=self.unit, seed=seed, accused=self.result.hash(), worker=self.terms.worker,
+            requester=self.terms.requester, snapshot=self.challenge_by, tickets=TICKETS, vwin=self.terms.vwin,
+            accuser=self.chain.address(accusers[0]) if accusers else ZERO_ADDRESS, fee=self.terms.check_fee,
+        )  # fmt: skip
+
+    def seated(self, seed: Hash, number: int, snapshot: int) -> list[Seat | None]:
+        """Who sits in a round."""
+        parties = {self.terms.worker, self.terms.requester}
+        parties |= {self.chain.address(author) for author, _ in self.script.reports}
+        if self.check is not None:
+            parties.add(self.chain.address(self.check.author))
+        tickets, age = self.chain.tickets(), self.params.ticket_age
+        return [
+            seat_of(tickets, round_seed(seed, number), seat, snapshot, age, parties)
+            for seat in range(ROUNDS[number])
+        ]
+
     def _vote(self, case: Case, number: int, letters: str, funder: str) -> None:
         """Whoever is drawn for seat i does what letter i says."""
         chain, p, opened = self.chain, self.params, self.chain.now
-        reporters = {chain.address(author) for author, _ in self.script.reports}
-        if self.check is not None:
-            reporters.add(chain.address(self.check.author))
-        parties = {case.worker, case.requester} | reporters
+        sitting = self.seated(case.seed, number, case.snapshot)
         seats: list[Seats] = []
         for reveals in (False, True):
             for number_of_seat, letter in enumerate(letters):
-                seat = seat_of(
-                    chain.tickets(), round_seed(case.seed, number), number_of_seat, case.snapshot,
-                    p.ticket_age, parties,
-                )  # fmt: skip
+                seat = sitting[number_of_seat]
                 if seat is None:
                     continue
                 owner, salt = ticket_name(seat.ticket.id), secret("vote", self.unit, number, number_of_seat)
