@@ -215,8 +215,8 @@ def _look(state: Juror, event: HeadSeen, world: World) -> tuple[Juror, tuple[Not
     state = _with_patience(replace(state, view=view), world)
     if view is None or not view.phase.terminal or state.end:
         return state, ()
-    code = "jury.over"
-    return replace(state, end=code), (note(state.unit, code, phase=view.phase.name.lower()),)
+    ended = note(state.unit, "jury.over", phase=view.phase.name.lower())
+    return replace(state, end="jury.over"), (ended,)
 
 
 def _with_patience(state: Juror, world: World) -> Juror:
