@@ -27,6 +27,7 @@ from blockedge_node.chain.court_events import (
 )
 from blockedge_node.chain.events import (
     CheckCommitted,
+    CheckMissed,
     Committed,
     Defended,
     Demanded,
@@ -52,6 +53,7 @@ Folded = (
     Committed
     | Drawn
     | CheckCommitted
+    | CheckMissed
     | Revealed
     | Reported
     | ReportRevealed
@@ -78,6 +80,8 @@ def fold(view: UnitView, record: Folded, time: int) -> UnitView:
             return _questioned(view, record)
         case Disputed() | JuryShown() | Defended() | Ruled():
             return _disputed(view, record, time)
+        case CheckMissed():
+            return replace(view, check_fined=True)
         case Settled():  # the slot's digest stays as it was
             return replace(view, phase=record.phase, since=time, paid=record.paid, slashed=record.slashed)
         case CaseOpened():

@@ -27,12 +27,15 @@ from blockedge_node.core.actions import (
     Note,
     PublishBids,
     PublishRequest,
+    PublishSecret,
     RefuseAward,
     SendAck,
     SendAward,
     SendReceipt,
     Solve,
 )
+from blockedge_node.core.commitment import Role
+from blockedge_node.core.court import Ticket
 from blockedge_node.core.events import (
     AckHeard,
     AckSent,
@@ -54,12 +57,14 @@ from blockedge_node.core.events import (
     RequestHeard,
     RequestPublished,
     ResultHeard,
+    SecretHeard,
     WorkFailed,
     WorkSolved,
 )
 from blockedge_node.core.hashing import hash_words, keccak256
-from blockedge_node.core.ids import Address, Digest, Hash, Secret, UnitId
+from blockedge_node.core.ids import NO_SECRET, Address, Digest, Hash, Secret, UnitId
 from blockedge_node.core.node import MACHINES, Node
+from blockedge_node.core.params import Params
 from blockedge_node.core.rules import Rulebook
 from blockedge_node.core.task import Request, Result
 from blockedge_node.core.unit import UnitView
@@ -88,6 +93,8 @@ class Member:
     policy: dict[str, object]
     lies: Callable[[bytes], bytes] | None = None
     works: bool = True
+    bribed: Callable[[bytes], bytes] | None = None  # what it makes of it as a juror or checker
+    params: Params = DEV
     node: Node = field(default_factory=Node)
     disk: dict[str, bytes] = field(default_factory=dict)
     ended: set[Action] = field(default_factory=set)
@@ -110,7 +117,13 @@ class Member:
         """One step, one transaction; then what is no longer due is forgotten."""
         if isinstance(event, HeadSeen):
             fresh = world(self.me, event.head.time, **self.policy)
-            self.world = replace(fresh, head=event.head, standing=event.standing)
+            self.world = replace(
+                fresh,
+                head=event.head,
+                standing=event.standing,
+                params=self.params,
+                tickets=event.tickets,
+            )
         if self.world is None:
             return
         stepped = core.step(self.node, event, self.world)
@@ -141,11 +154,14 @@ class Letter:
 
 
 class Coalition:
-    def __init__(self, *members: Member) -> None:
+    def __init__(self, *members: Member, params: Params = DEV, tickets: tuple[Ticket, ...] = ()) -> None:
         self.now = START
+        self.tickets = tickets
+        for member in members:
+            member.params = params
         self.members = {member.me: member for member in members}
         self.post: list[Letter] = []
-        self.contract = Contract(DOMAIN, DEV, truth)
+        self.contract = Contract(DOMAIN, params, truth, tickets)
         self.commitments: dict[Digest, set[Hash]] = {}
         self.waiting: dict[Digest, Address] = {}  # award streams: who waits for the answer
         self.history: dict[UnitId, list[UnitView]] = {}
@@ -168,7 +184,8 @@ class Coalition:
 
     def show_head(self, member: Member) -> None:
         head = world(member.me, self.now).head
-        member.hear(HeadSeen(head=head, standing=RICH, views=tuple(self.contract.units.values())))
+        views = tuple(self.contract.units.values())
+        member.hear(HeadSeen(head=head, standing=RICH, views=views, tickets=self.tickets))
 
     def crash(self, who: Address) -> None:
         self.members[who].crash()
@@ -209,7 +226,17 @@ class Coalition:
                 self._mail(heard, *(m for m in self.members if m != member.me))
                 return RequestPublished(task=task, at=0.0)
             case AwaitBids():
-                return BidWindowClosed(task=action.task, shard=action.shard, round=action.round)
+                return BidWindowClosed(
+                    task=action.task,
+                    shard=action.shard,
+                    round=action.round,
+                    draw_secret=member.secret() if action.secrets else NO_SECRET,
+                    guard_secret=member.secret() if action.secrets else NO_SECRET,
+                )
+            case PublishSecret(unit=unit, secret=secret, guard_r=guard_r):
+                told = SecretHeard(unit=unit, secret=secret, guard_r=guard_r)
+                self._mail(told, *(m for m in self.members if m != member.me))
+                return None
             case PublishBids(bids=bids):
                 for bid in bids:
                     heard_bid = BidHeard(bid=bid, digest=bid.digest(DOMAIN), sig=SIG, standing=RICH)
@@ -240,10 +267,17 @@ class Coalition:
                 self._mail(ReceiptHeard(unit=receipt.unit, receipt=receipt, sig=SIG), *worker)
                 return ReceiptSent(unit=receipt.unit)
             case Check():
-                wrong = action.result != truth(action.request, action.shard)
                 mine = truth(action.request, action.shard)
+                if member.bribed and action.role is not Role.REPORTER:
+                    output = member.bribed(output_of(action.request, action.shard))
+                    mine = Result(exit=0, output_root=merkle.root(output))
                 return Checked(
-                    unit=action.unit, wrong=wrong, result=mine, evidence=b"proof", salt=member.secret()
+                    unit=action.unit,
+                    wrong=action.result not in (None, mine),
+                    result=mine,
+                    evidence=b"proof",
+                    salt=member.secret(),
+                    role=action.role,
                 )
             case _:
                 return self._call(member, action)

@@ -1,31 +1,44 @@
 """What the contract does to a unit, in a page of Python: enough of docs/protocol.md §3.3 to drive the machines.
 
+What a court adds is another page: tests/core/trial.py.
+
 No money: every promise is covered. `apply` returns whether the call had an effect; a call that would revert or be
 skipped changes nothing and may be tried again. The real bytecode is tests/sim's business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from blockedge_node.core import merkle
 from blockedge_node.core.actions import (
+    Appeal,
     AwardCommit,
     ChainAction,
     CloseReports,
+    CloseRound,
+    CommitCheck,
     CommitReport,
     CommitResult,
+    CommitVote,
+    Defend,
+    Demand,
+    Draw,
+    FineChecker,
     RegisterAward,
     Registration,
     Reveal,
     RevealReport,
+    RevealVote,
     Settle,
+    ShowJury,
+    Supply,
     TimeOut,
 )
 from blockedge_node.core.commitment import Role, commitment
+from blockedge_node.core.court import Ticket
 from blockedge_node.core.deadlines import (
-    SECRET_SHOWN,
     challenge_by,
     report_by,
     result_by,
@@ -33,21 +46,23 @@ from blockedge_node.core.deadlines import (
     settle_after,
     timeout_after,
 )
-from blockedge_node.core.hashing import Domain, keccak256
+from blockedge_node.core.hashing import Domain, hash_words, keccak256
 from blockedge_node.core.ids import ZERO_HASH, Address, Hash, UnitId
 from blockedge_node.core.params import Params
-from blockedge_node.core.selection import is_court
+from blockedge_node.core.selection import has_jury, is_court
 from blockedge_node.core.task import Request, Result
 from blockedge_node.core.terms import terms_of
-from blockedge_node.core.unit import Phase, ReportView, UnitView
+from blockedge_node.core.unit import CHECK_MISSED, Phase, ReportView, UnitView
+from tests.core.trial import Trial, words
 
 RIGHT, WRONG = 1, 2
 Truth = Callable[[Request, int], Result]
 
 
 class Contract:
-    def __init__(self, domain: Domain, params: Params, truth: Truth) -> None:
+    def __init__(self, domain: Domain, params: Params, truth: Truth, tickets: Sequence[Ticket] = ()) -> None:
         self.domain = domain
+        self.trial = Trial(domain, params, tickets)
         self.params = params
         self.truth = truth
         self.units: dict[UnitId, UnitView] = {}
@@ -64,6 +79,8 @@ class Contract:
                 after = self._commit(self._match(call.target.data, before), sender, call.commitment, now)
             case Reveal():
                 after = self._reveal(call, self._match(call.target.data, before), now)
+            case CommitVote() | RevealVote() | Appeal():
+                after = self.trial.apply(call, before, sender, now) if before else None
             case _:
                 target = self._match(call.target.data, before)
                 after = self._end(call, target, sender, now) if target else None
@@ -93,7 +110,7 @@ class Contract:
             since=now,
             request=request,
             terms=terms,
-            data=_words(_number(start)),
+            data=words(_number(start)),
             start_at=start,
         )
 
@@ -102,23 +119,34 @@ class Contract:
             return None
         if now > result_by(view, self.params):
             return None
-        return replace(view, phase=Phase.COMMITTED, since=now, data=_words(shown), commitment=shown)
+        return replace(
+            view, phase=Phase.COMMITTED, since=now, data=words(shown), commitment=shown, committed_at=now
+        )
 
     def _reveal(self, call: Reveal, view: UnitView | None, now: int) -> UnitView | None:
         if view is None or view.phase is not Phase.COMMITTED or now > reveal_by(view, self.params):
             return None
         hashed, worker = call.result.hash(), view.terms.worker
         opened = commitment(self.domain, call.unit, Role.WORKER, worker, hashed, call.salt, guard=call.guard)
-        if opened != view.commitment or merkle.root(call.output) != call.result.output_root:
+        if opened != view.commitment:
             return None
+        bare = has_jury(view.terms.kind, self.params) and not call.output
+        if not bare and merkle.root(call.output) != call.result.output_root:
+            return None
+        flags = self.trial.reveal(call, view, now)
+        if flags is None:
+            return None
+        missed = ZERO_HASH
+        if flags & CHECK_MISSED and view.draw:
+            missed = hash_words(view.draw.seed, view.committed_at)
         return replace(
             view,
             phase=Phase.REVEALED,
             since=now,
-            data=_words(hashed, call.guard, _number(SECRET_SHOWN)),
+            data=words(hashed, call.guard, _number(flags), missed),
             result_hash=hashed,
             guard=call.guard,
-            flags=SECRET_SHOWN,
+            flags=flags,
             result=call.result,
             output=call.output,
         )
@@ -130,12 +158,15 @@ class Contract:
                 last = timeout_after(view, params)
                 if last is None or now <= last:
                     return None
-                refused = view.phase is Phase.ASSIGNED
+                refused = view.phase in (Phase.ASSIGNED, Phase.REVEALED)
                 return replace(view, phase=Phase.REFUSED if refused else Phase.SLASHED, since=now)
+            case Settle() if view.phase is Phase.REVEALED and has_jury(view.terms.kind, params):
+                return self.trial.settle(call, view, now)
             case Settle() if view.phase is Phase.REVEALED and now > settle_after(view, params):
                 return replace(view, phase=self._verdict(view), since=now)
             case CommitReport() if view.phase is Phase.REVEALED and now <= challenge_by(view, params):
-                report = ReportView(index=len(view.reports) + 1, author=sender, hash=call.hash)
+                index = 1 + sum(1 for report in view.reports if report.index)
+                report = ReportView(index=index, author=sender, hash=call.hash)
                 return replace(view, reports=(*view.reports, report))
             case RevealReport() if view.phase is Phase.REVEALED:
                 return self._reveal_report(call, view, now)
@@ -143,6 +174,19 @@ class Contract:
                 closed = (replace(r, closed=True) if r.index in call.indexes else r for r in view.reports)
                 after = replace(view, reports=tuple(closed))
                 return after if after != view else None
+            case CommitReport() | RevealReport() | CloseReports() | Settle():
+                return None
+            case (
+                Draw()
+                | CommitCheck()
+                | FineChecker()
+                | ShowJury()
+                | Defend()
+                | Demand()
+                | Supply()
+                | CloseRound()
+            ):
+                return self.trial.apply(call, view, sender, now)
             case _:
                 return None
 
@@ -151,7 +195,8 @@ class Contract:
             return None
         court = is_court(view.terms.kind)
         hidden = call.result_hash if court else keccak256(call.evidence)
-        opened = commitment(self.domain, call.unit, Role.REPORTER, call.author, hidden, call.salt)
+        role = Role.REPORTER if call.index else Role.CHECKER
+        opened = commitment(self.domain, call.unit, role, call.author, hidden, call.salt)
         truth = self.truth(view.request, view.terms.shard)
         verdict = 0 if court else WRONG if view.result != truth else RIGHT
         reports = tuple(
@@ -160,7 +205,10 @@ class Contract:
             else r
             for r in view.reports
         )
-        return replace(view, reports=reports) if reports != view.reports else None
+        if reports == view.reports:
+            return None
+        self.trial.salts.setdefault(view.unit, []).append(call.salt)
+        return replace(view, reports=reports)
 
     def _verdict(self, view: UnitView) -> Phase:
         shown = [report for report in view.reports if report.result_hash is not None]
@@ -172,8 +220,3 @@ class Contract:
 
 def _number(value: int) -> bytes:
     return value.to_bytes(32, "big")
-
-
-def _words(*data: bytes) -> tuple[Hash, Hash, Hash, Hash]:
-    a, b, c, d = (*map(Hash, data), *(ZERO_HASH,) * (4 - len(data)))
-    return a, b, c, d

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from blockedge_node.core.jobs import JobRun, JobState
+from blockedge_node.core.proving import open_reports
 from blockedge_node.core.task import Kind
 from blockedge_node.core.unit import Phase
 from tests.core.builders import ALICE, BOB, CAROL, DAVE, job
@@ -28,7 +29,7 @@ def run(coalition: Coalition, **changes: object) -> JobRun:
     """Alice's job through its whole life, as it was when it was over."""
     alice = coalition.members[ALICE]
     coalition.submit(ALICE, job(**changes))  # type: ignore[arg-type]
-    seen: list[JobRun] = []
+    seen: list[JobRun] = [m for m in alice.node.machines.values() if isinstance(m, JobRun)]
     hear = alice.hear
 
     def watch(event: object) -> None:
@@ -182,7 +183,7 @@ class AnythingGoes(RuleBasedStateMachine):
         self.coalition.settle_down()
         for view in self.coalition.contract.units.values():
             assert view.phase.terminal
-            assert all(report.closed for report in view.reports)
+            assert not open_reports(view)
             if view.phase is Phase.PAID and view.terms.kind == Kind.WASM:
                 assert view.result is not None
 
