@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import trio
 
@@ -33,11 +33,31 @@ from blockedge_node.core.job import (
     WasmJob,
 )
 from blockedge_node.core.task import Kind, Request
-from blockedge_node.errors import PeerError, Transient
+from blockedge_node.errors import NotTaken, PeerError, Transient
 from blockedge_node.wire.manifest import MAX_MANIFEST, Manifest
 
 PROGRAMS_REMEMBERED = 256
 MAX_POW_DATA = 1024  # one chunk, so that the contract can hash it (docs/protocol.md §6.1)
+
+
+class Objection(NamedTuple):
+    """Why a program is not taken on: a code that its requester reads, a sentence for people here."""
+
+    code: str
+    why: str
+
+    def refusal(self) -> NotTaken:
+        return NotTaken(self.code, self.why)
+
+
+Verdict = Objection | Literal[False]  # False: looked at, and nothing against it
+
+
+def _over(what: str, found: int, cap: int) -> Objection | None:
+    if found <= cap:
+        return None
+    why = f"{what} of {found} is more than this node takes on: programs.{what} is {cap}"
+    return Objection(f"program_{what}", why)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,21 +73,16 @@ class Caps:
     stdout: int = MAX_STDOUT
     fuel: int = MAX_FUEL
 
-    def manifest(self, manifest: Manifest) -> str:
-        """Why such a program is not taken on, or ""."""
-        return _over("memory", manifest.memory, self.memory) or _over(
-            "stdout", manifest.stdout_max, self.stdout
-        )
+    def manifest(self, manifest: Manifest) -> Objection | None:
+        """Why such a program is not taken on, or None."""
+        memory = _over("memory", manifest.memory, self.memory)
+        return memory or _over("stdout", manifest.stdout_max, self.stdout)
 
 
 ALL = Caps()
 
 
-def _over(what: str, found: int, cap: int) -> str:
-    return f"{found} are more than this node takes on: programs.{what} is {cap}" if found > cap else ""
-
-
-class Unwanted(PeerError):
+class _TooLarge(PeerError):
     """A blob that is larger than what is taken; its leaf hashes were there to prove it."""
 
     def __init__(self, root: Root, why: str) -> None:
@@ -112,29 +127,27 @@ class ContentStore:
         self._engines = engines
         self._check = check
         self._caps = caps
-        self._checked = _Verdicts()  # what nobody can run
-        self._mine = _Verdicts()  # what this node does not take on
+        self._any = _Verdicts()  # what no node can run
+        self._own = _Verdicts()  # what this node does not take on
 
     async def fetch(self, root: Root, holders: Sequence[Address], *, max_size: int = MAX_STDIN) -> None:
         if not self._blobs.has(root):
             await self._fetcher.fetch(root, holders, max_size=max_size)
 
-    def objection(self, request: Request) -> str:
-        """Why an award of this request would be refused, as far as is known without asking anybody, or ""."""
+    def objection(self, request: Request) -> Objection | None:
+        """Why an award of this request would be refused, as far as is known without asking anybody, or None."""
         if request.kind != Kind.WASM:
-            return ""
-        if why := _over("fuel", request.fuel, self._caps.fuel):
-            return why
-        known = self._mine.get(request.program)
-        if known or not self._blobs.has(request.program):
-            return known or ""
+            return None
+        if over := _over("fuel", request.fuel, self._caps.fuel):
+            return over
+        known = self._own.get(request.program)
+        if known is not None or not self._blobs.has(request.program):
+            return known or None
         try:
             manifest = self._manifest(request)
         except PeerError as error:
-            return str(error)
-        return self._caps.manifest(manifest) or _over(
-            "wasm", self._blobs.size(manifest.wasm) or 0, self._caps.wasm
-        )
+            return Objection("program", str(error))
+        return self._caps.manifest(manifest) or self._oversize(manifest)
 
     async def fetch_task(
         self, request: Request, shard: int, *, own: bool = False, holders: Sequence[Address] = ()
@@ -147,37 +160,82 @@ class ContentStore:
         if request.kind == Kind.POW:
             await self.fetch(request.input_root, holders, max_size=MAX_POW_DATA)
             return
-        if own and (why := self.objection(request)):
-            raise PeerError(why)
+        if own and (known := self.objection(request)):
+            raise known.refusal()
         await self._fetch_all(
             {request.program: MAX_MANIFEST, request.input_root: 32 * request.shards}, holders
         )
         manifest = self._manifest(request)
-        caps = self._caps if own else ALL
-        if why := caps.manifest(manifest):
-            self._mine.add(request.program, why)
-            raise PeerError(why)
+        caps, verdicts = (self._caps, self._own) if own else (ALL, self._any)
+        if over := caps.manifest(manifest):
+            raise verdicts.against(request.program, over)
         shard_root = self._shard_root(request, shard)
         parts = dict.fromkeys(manifest.roots(), caps.files) | {manifest.wasm: caps.wasm}
         try:
             await self._fetch_all({shard_root: caps.stdin} | parts, holders)
-        except Unwanted as error:
-            if own and error.root in parts:
-                self._mine.add(request.program, str(error))
-            raise
-        if own and (why := _over("stdin", self._blobs.size(shard_root) or 0, caps.stdin)):
-            raise PeerError(why)
-        await self._check_program(request, shard, manifest, own=own)
+        except _TooLarge as error:
+            if error.root not in parts:
+                raise NotTaken("program_stdin", str(error)) from error
+            part = "wasm" if error.root == manifest.wasm else "files"
+            raise verdicts.against(request.program, Objection(f"program_{part}", str(error))) from error
+        if over := _over("stdin", self._blobs.size(shard_root) or 0, caps.stdin):
+            raise over.refusal()
+        if own and (over := self._oversize(manifest)):
+            raise verdicts.against(request.program, over)
+        await self._compile(request, shard, own=own)
+
+    def _oversize(self, manifest: Manifest) -> Objection | None:
+        """What fetching does not see: parts that were here already, and the files together."""
+        files = sum(self._blobs.size(root) or 0 for root in manifest.files.values())
+        wasm = self._blobs.size(manifest.wasm) or 0
+        return _over("wasm", wasm, self._caps.wasm) or _over("files", files, self._caps.files)
+
+    async def _compile(self, request: Request, shard: int, *, own: bool) -> None:
+        """Once. Raises NotTaken for a module that could only ever end as invalid, or has too many functions."""
+        verdicts = self._own if own else self._any
+        known = verdicts.get(request.program)
+        if known is None:
+            job = self.job(request, shard)
+            assert isinstance(job, WasmJob)
+            known = await self._verdict(job, self._caps.functions if own else None)
+            verdicts.add(request.program, known)
+            if not known:
+                self._any.add(request.program, known)
+        if known:
+            raise known.refusal()
+
+    async def examine(self, program: Root, *, fuel: int, shards: int) -> None:
+        """Before a request of our own is published: raises PeerError if no node would run the stored program for
+        it, Transient if this cannot be found out now."""
+        manifest = Manifest.decode(self._need(program))
+        if manifest.engine not in self._engines:
+            engines = ", ".join(sorted(self._engines))
+            raise PeerError(f"its engine is {manifest.engine}; this node has {engines}")
+        if manifest.fuel != fuel:
+            raise PeerError(f"the program's manifest grants {manifest.fuel} fuel a unit, the job {fuel}")
+        known = self._any.get(program)
+        if known is None:
+            files = {path: self._need(root) for path, root in manifest.files.items()}
+            wasm = self._need(manifest.wasm)
+            job = manifest.job(wasm=wasm, stdin=b"", shard=shards - 1, shards=shards, files=files)
+            known = await self._verdict(job)
+            self._any.add(program, known)
+        if known:
+            raise known.refusal()
+
+    async def _verdict(self, job: WasmJob, functions: int | None = None) -> Verdict:
+        wrong = await self._check(job, functions=functions)
+        return Objection("program_unfit", f"the program would not run here: {wrong}") if wrong else False
 
     async def _fetch_all(self, sizes: Mapping[Root, int], holders: Sequence[Address]) -> None:
-        """Have all of them, at most so many bytes each. Raises Unwanted or Transient for the first that failed."""
+        """Have all of them, at most so many bytes each. Raises _TooLarge or Transient for the first that failed."""
         faults: list[PeerError | Transient] = []
 
         async def one(root: Root, max_size: int) -> None:
             try:
                 await self.fetch(root, holders, max_size=max_size)
             except (PeerError, Transient) as fault:
-                faults.append(Unwanted(root, str(fault)) if isinstance(fault, PeerError) else fault)
+                faults.append(_TooLarge(root, str(fault)) if isinstance(fault, PeerError) else fault)
                 nursery.cancel_scope.cancel()
 
         async with trio.open_nursery() as nursery:
@@ -198,49 +256,6 @@ class ContentStore:
             shards=request.shards,
             files={path: self._need(root) for path, root in manifest.files.items()},
         )
-
-    async def _check_program(self, request: Request, shard: int, manifest: Manifest, *, own: bool) -> None:
-        """Compile it once. Raises PeerError for a module that could only ever end as invalid, or is over a cap."""
-        verdicts = self._mine if own else self._checked
-        wrong = verdicts.get(request.program)
-        if wrong is None:
-            wrong = self._oversize(manifest) if own else ""
-            if not wrong:
-                job = self.job(request, shard)
-                assert isinstance(job, WasmJob)
-                wrong = await self._check(job, functions=self._caps.functions if own else None) or ""
-            verdicts.add(request.program, wrong)
-            if not wrong:
-                self._checked.add(request.program, "")
-        if wrong:
-            raise PeerError(f"the program would not run here: {wrong}")
-
-    def _oversize(self, manifest: Manifest) -> str:
-        """What fetching does not see: parts that were here already, and the files together."""
-        files = sum(self._blobs.size(root) or 0 for root in manifest.files.values())
-        wasm = self._blobs.size(manifest.wasm) or 0
-        return _over("wasm", wasm, self._caps.wasm) or _over("files", files, self._caps.files)
-
-    async def examine(self, program: Root, *, fuel: int, shards: int) -> None:
-        """Before a request of our own is published: raises PeerError if no node would run the stored program for
-        it, Transient if this cannot be found out now."""
-        manifest = Manifest.decode(self._need(program))
-        if manifest.engine not in self._engines:
-            raise PeerError(
-                f"its engine is {manifest.engine}; this node has {', '.join(sorted(self._engines))}"
-            )
-        if manifest.fuel != fuel:
-            raise PeerError(f"the program's manifest grants {manifest.fuel} fuel a unit, the job {fuel}")
-        wrong = self._checked.get(program)
-        if wrong is None:
-            files = {path: self._need(root) for path, root in manifest.files.items()}
-            job = manifest.job(
-                wasm=self._need(manifest.wasm), stdin=b"", shard=shards - 1, shards=shards, files=files
-            )
-            wrong = await self._check(job) or ""
-            self._checked.add(program, wrong)
-        if wrong:
-            raise PeerError(f"no node would run this program: {wrong}")
 
     def put(self, data: bytes) -> Root:
         return self._blobs.put(data)
@@ -270,17 +285,22 @@ class ContentStore:
 
 
 class _Verdicts:
-    """Program → what is wrong with it, or "": the last PROGRAMS_REMEMBERED asked for."""
+    """By program: the last PROGRAMS_REMEMBERED that were asked for."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[Root, str] = OrderedDict()
+        self._known: OrderedDict[Root, Verdict] = OrderedDict()
 
-    def get(self, program: Root) -> str | None:
+    def get(self, program: Root) -> Verdict | None:
         if program in self._known:
             self._known.move_to_end(program)
         return self._known.get(program)
 
-    def add(self, program: Root, wrong: str) -> None:
-        self._known[program] = wrong
+    def add(self, program: Root, verdict: Verdict) -> None:
+        self._known[program] = verdict
         if len(self._known) > PROGRAMS_REMEMBERED:
             self._known.popitem(last=False)
+
+    def against(self, program: Root, objection: Objection) -> NotTaken:
+        """What to raise, remembered."""
+        self.add(program, objection)
+        return objection.refusal()

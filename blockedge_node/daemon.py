@@ -264,7 +264,8 @@ async def _serve_api(
 def _with_objection(event: Event, content: ContentStore) -> Event:
     """A request reaches the core together with what is known here about its program."""
     if isinstance(event, RequestHeard):
-        return replace(event, objection=content.objection(event.request))
+        known = content.objection(event.request)
+        return replace(event, objection=known.why if known else "")
     return event
 
 

@@ -3,6 +3,7 @@
 BlockEdgeError              every error we raise on purpose; its text says what, why and what to do
  ├─ Transient               the world is slow or away: the adapter retries with backoff
  ├─ PeerError               somebody else's bad data: drop it, score the sender
+ │   └─ NotTaken            a task that this node does not take on, for a reason with a code
  ├─ Rejected                the chain or a peer said no, for a named reason
  ├─ ConfigError             the operator must change a setting, a file or an argument (exit code 2)
  ├─ ChainError              chain or balance stands in the way (exit code 5)
@@ -24,6 +25,14 @@ class Transient(BlockEdgeError):
 
 class PeerError(BlockEdgeError):
     """Bad data from a peer or a program's author."""
+
+
+class NotTaken(PeerError):
+    """A task that this node does not take on; `code` is what its requester may read."""
+
+    def __init__(self, code: str, why: str) -> None:
+        super().__init__(why)
+        self.code = code
 
 
 class Rejected(BlockEdgeError):

@@ -181,7 +181,7 @@ def _module(wanted: Wanted) -> Work:
         module=own.module,
         files=own.files,
         manifest=manifest if own.memory is None else {**manifest, "memory": own.memory},
-        warning=beyond_defaults(own, fuel=fuel, stdin=max(map(len, pieces))),
+        warning=beyond_defaults(own, stdin=max(map(len, pieces))),
     )
 
 

@@ -131,7 +131,7 @@ def _remedy(why: str) -> str:
     return ""
 
 
-def beyond_defaults(own: Own, *, fuel: int = 0, stdin: int = 0) -> str:
+def beyond_defaults(own: Own, *, stdin: int = 0) -> str:
     """What a node takes on only if its operator allows more than by default ([programs] of node.toml), or ""."""
     from blockedge_node.config.schema import ProgramsSection
     from blockedge_node.executor.module import functions_of
@@ -143,7 +143,6 @@ def beyond_defaults(own: Own, *, fuel: int = 0, stdin: int = 0) -> str:
         "memory": (memory, caps.memory),
         "stdin": (stdin, caps.stdin),
         "files": (sum(map(len, own.files.values())), caps.files),
-        "fuel": (fuel, caps.fuel),
     }
     over = [f"{what} {size} (by default {cap})" for what, (size, cap) in found.items() if size > cap]
     if not over:

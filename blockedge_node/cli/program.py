@@ -106,7 +106,7 @@ def check(
     refuse_unrunnable(own)
     found: dict[str, object] = {"module": str(module), "size": len(own.module), "runs": True}
     text = f"{module} can be run by any node: {size(len(own.module))} of WebAssembly"
-    fuel, stdin = 0, b""
+    stdin = b""
     if inputs:
         stdin = b"".join(read(path) for path in files_of(inputs))
         (outcome,) = trials(own, [stdin])
@@ -127,5 +127,5 @@ def check(
         )
         if outcome.stderr:
             text += "\nit says: " + outcome.stderr.decode(errors="replace").rstrip()
-    warning = beyond_defaults(own, fuel=fuel, stdin=len(stdin))
+    warning = beyond_defaults(own, stdin=len(stdin))
     run.out.answer(found | {"warning": warning}, text + (f"\nbut {warning}" if warning else ""))

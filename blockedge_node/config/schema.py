@@ -94,7 +94,7 @@ class ProgramsSection(Section):
     stdin: int = Field(default=64 * MIB, ge=0, le=MAX_STDIN)
     files: int = Field(default=64 * MIB, ge=0, le=MAX_FILES)
     stdout: int = Field(default=16 * MIB, ge=0, le=MAX_STDOUT)
-    fuel: int = Field(default=10**10, ge=1, le=MAX_FUEL)
+    fuel: int = Field(default=MAX_FUEL, ge=1, le=MAX_FUEL)
 
 
 class PolicySection(Section):

@@ -202,7 +202,8 @@ class InputRefused:
 
     unit: UnitId
     award: Digest
-    reason: str
+    reason: str  # for people here
+    code: str = "input"  # for the requester
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,8 +131,10 @@ def step(state: Worker, event: Event, world: World) -> tuple[Worker, tuple[Note,
             return replace(state, asked=False), ()
         case InputFetched(award=state.award) if not state.input:
             return replace(state, input=True), (note(state.unit, "input.fetched"),)
-        case InputRefused(award=state.award, reason=reason) if not state.input and not state.refusal:
-            return replace(state, refusal=reason), (note(state.unit, "input.refused", reason=reason),)
+        case InputRefused(award=state.award) if not state.input and not state.refusal:
+            return replace(state, refusal=event.code), (
+                note(state.unit, "input.refused", reason=event.reason),
+            )
         case WorkFailed(award=state.award, reason=reason) if not state.solved and not state.refusal:
             return replace(state, refusal="work_failed"), (note(state.unit, "work.failed", reason=reason),)
         case WorkSolved(award=state.award) if not state.solved and not state.refusal:

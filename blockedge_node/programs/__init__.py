@@ -157,7 +157,6 @@ GUESTS: Final = {
             cost=_by_size(40_000_000, 70),
             sample=_sample_pictures,
             memory=256 * MIB,
-            stdout_max=64 * MIB,
         ),
         Guest(
             name="classify",
@@ -187,12 +186,11 @@ GUESTS: Final = {
             cost=_spectrum_cost,
             sample=_sample_signal,
             small={"window": "256", "bands": "8"},
-            stdout_max=64 * MIB,
         ),
         Guest(
             name="render",
             summary="a picture of the Mandelbrot set or of a Julia set (no input, 2 bytes a pixel out)",
-            cut=_plain(render.split),
+            cut=render.split,
             merge="concat",
             argv=render.ARGV,
             params=render.PARAMS,
@@ -201,7 +199,6 @@ GUESTS: Final = {
             blank=bytes,
             sample=lambda: (b"", b"", b""),
             small={"width": "64", "height": "40", "iterations": "200"},
-            stdout_max=64 * MIB,
         ),
         Guest(
             name="powsearch",

@@ -12,6 +12,7 @@ from blockedge_node.errors import ConfigError
 from blockedge_node.programs.params import decimal, whole
 
 LARGEST: Final = 32768
+MOST: Final = 16 << 20  # bytes of a band: the manifest's stdoutMax, and what nodes take on by default
 PROBES: Final = 24  # points tried across each side of a band, to guess what it costs …
 PATIENCE: Final = 1000  # … and steps after which such a point is taken for one that never escapes
 PARAMS: Final = {
@@ -26,10 +27,16 @@ PARAMS: Final = {
 ARGV: Final = ("render", "{shard}", "{shards}", *(f"{{param:{name}}}" for name in PARAMS))
 
 
-def split(data: bytes, shards: int) -> list[bytes]:
-    """No input: which rows a shard draws follows from its number. Raises ConfigError for any."""
+def split(data: bytes, shards: int, params: Mapping[str, str]) -> list[bytes]:
+    """No input: which rows a shard draws follows from its number. Raises ConfigError for any, and for bands larger
+    than a node takes on."""
     if data:
         raise ConfigError("render takes no --input: say --param width=800 and the like")
+    band = 2 * int(params["width"]) * -(-int(params["height"]) // shards)
+    if band > MOST:
+        raise ConfigError(
+            f"a shard of this picture has {band} bytes, of which {MOST} are allowed: raise --shards"
+        )
     return [b""] * shards
 
 

@@ -174,38 +174,41 @@ def modest_request(
 
 async def test_a_program_within_the_caps_is_taken_on(elsewhere: Elsewhere, modest: ContentStore) -> None:
     asked = modest_request(elsewhere)
-    assert modest.objection(asked) == ""  # nothing is known: bid, and find out with the award
+    assert modest.objection(asked) is None  # nothing is known: bid, and find out with the award
     await modest.fetch_task(asked, 0, own=True)
-    assert modest.objection(asked) == ""
+    assert modest.objection(asked) is None
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "words", "code"),
     [
-        ({"memory": 2 << 20}, r"programs\.memory is 1048576"),
-        ({"stdout_max": 1001}, r"programs\.stdout is 1000"),
-        ({"wasm": program(3)}, "3 functions; the limit is 2"),
-        ({"wasm": b"\0asm" + bytes(1 << 16)}, "too large"),
-        ({"wasm": b"not a module"}, "not a WebAssembly module"),
-        ({"files": [101]}, "too large"),
-        ({"files": [60, 50]}, r"110 .* programs\.files is 100"),
+        ({"memory": 2 << 20}, r"programs\.memory is 1048576", "program_memory"),
+        ({"stdout_max": 1001}, r"programs\.stdout is 1000", "program_stdout"),
+        ({"wasm": program(3)}, "3 functions; the limit is 2", "program_unfit"),
+        ({"wasm": b"\0asm" + bytes(1 << 16)}, "too large", "program_wasm"),
+        ({"wasm": b"not a module"}, "not a WebAssembly module", "program_unfit"),
+        ({"files": [101]}, "too large", "program_files"),
+        ({"files": [60, 50]}, r"110 .* programs\.files is 100", "program_files"),
     ],
 )
 async def test_a_program_over_a_cap_is_refused_at_its_award_and_gets_no_bid_from_then_on(
-    elsewhere: Elsewhere, modest: ContentStore, change: dict[str, Any], words: str
+    elsewhere: Elsewhere, modest: ContentStore, change: dict[str, Any], words: str, code: str
 ) -> None:
     if "files" in change:
         change = {"files": {f"f{size}": elsewhere.put(bytes(size)) for size in change["files"]}}
     asked = modest_request(elsewhere, **change)
-    assert modest.objection(asked) == ""
+    assert modest.objection(asked) is None
     with pytest.raises(PeerError, match=words):
         await modest.fetch_task(asked, 0, own=True)
-    assert re.search(words, modest.objection(asked))
+    objection = modest.objection(asked)
+    assert objection is not None
+    assert re.search(words, objection.why)
+    assert objection.code == code
     elsewhere.asked.clear()
     with pytest.raises(PeerError, match=words):
         await modest.fetch_task(asked, 0, own=True)
     assert elsewhere.asked == []  # nothing is fetched for it again
-    assert modest.objection(modest_request(elsewhere)) == ""
+    assert modest.objection(modest_request(elsewhere)) is None
 
 
 async def test_an_input_over_its_cap_says_nothing_about_the_program(
@@ -223,15 +226,15 @@ async def test_what_is_here_already_is_known_before_a_bid(elsewhere: Elsewhere, 
     """From an earlier task, or because this node verified somebody else's unit."""
     greedy = modest_request(elsewhere, memory=2 << 20)
     elsewhere.mine.put(elsewhere.held[greedy.program])
-    assert "programs.memory" in modest.objection(greedy)
+    assert "programs.memory" in str(modest.objection(greedy))
     large = modest_request(elsewhere, wasm=b"\0asm" + bytes(1 << 16))
     elsewhere.mine.put(elsewhere.held[large.program])
     elsewhere.mine.put(b"\0asm" + bytes(1 << 16))
-    assert "programs.wasm" in modest.objection(large)
+    assert "programs.wasm" in str(modest.objection(large))
     alien = modest_request(elsewhere, engine="other/1")
     elsewhere.mine.put(elsewhere.held[alien.program])
-    assert "engine other/1" in modest.objection(alien)
-    assert "programs.fuel" in modest.objection(replace(modest_request(elsewhere), fuel=5001))
+    assert "engine other/1" in str(modest.objection(alien))
+    assert "programs.fuel" in str(modest.objection(replace(modest_request(elsewhere), fuel=5001)))
 
 
 async def test_the_work_of_others_is_checked_up_to_the_engines_own_limits(
@@ -260,7 +263,7 @@ async def test_a_program_that_nobody_can_run_is_refused_before_its_request_is_pu
     await examine()
     await examine(wasm=program(3), memory=2 << 20)  # more than we take on ourselves; others may
     for _ in range(2):
-        with pytest.raises(PeerError, match="no node would run this program: not a WebAssembly module"):
+        with pytest.raises(PeerError, match="would not run here: not a WebAssembly module"):
             await examine(wasm=b"junk")
     with pytest.raises(PeerError, match="grants 1000 fuel a unit, the job 2000"):
         await examine(fuel=2000)

@@ -104,8 +104,10 @@ def test_worker_is_paid() -> None:
 def test_worker_sends_no_ack_before_the_input_is_here() -> None:
     story, heard = awarded()
     story.then_wants(FetchInput)
-    refused = InputRefused(unit=solved(heard).unit, award=heard.digest, reason="no such engine")
-    story.gets(refused).then_wants(RefuseAward(award=heard.digest, reason=story.machine.refusal))
+    refused = InputRefused(
+        unit=solved(heard).unit, award=heard.digest, reason="memory of 2 GiB …", code="program_memory"
+    )
+    story.gets(refused).then_wants(RefuseAward(award=heard.digest, reason="program_memory"))
     story.gets(RefusalSent(award=heard.digest)).then_rests().then_lives()
     story.at(heard.signed.award.register_by - START + 1).then_is_over()
 

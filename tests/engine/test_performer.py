@@ -47,7 +47,7 @@ from blockedge_node.core.ids import ZERO_HASH, Address, Hash, Root, Secret, Sign
 from blockedge_node.core.job import Outcome, PowJob, WasmJob
 from blockedge_node.core.task import Ack, Bid, Receipt, Request, Result, unit_id
 from blockedge_node.core.watch import Kept, Watch
-from blockedge_node.errors import PeerError, Rejected, Transient
+from blockedge_node.errors import NotTaken, PeerError, Rejected, Transient
 from blockedge_node.performer import LAST_WAIT, Performer, Tries
 from tests.core.builders import ALICE, BOB, DOMAIN, OUTPUT, RESULT, SIG, award_heard, bid, request
 from tests.engine.memory import MemoryChance, MemorySigner
@@ -231,7 +231,9 @@ async def test_input_is_fetched_or_refused(autojump_clock: object) -> None:
     event, _, _ = await perform(action, fetch_task=[Transient("nobody"), None])
     assert event == InputFetched(unit=UNIT, award=HEARD.digest)
     event, _, _ = await perform(action, fetch_task=[PeerError("no such engine")])
-    assert event == InputRefused(unit=UNIT, award=HEARD.digest, reason="no such engine")
+    assert event == InputRefused(unit=UNIT, award=HEARD.digest, reason="no such engine", code="input")
+    event, _, _ = await perform(action, fetch_task=[NotTaken("program_wasm", "5 MiB are …")])
+    assert event == InputRefused(unit=UNIT, award=HEARD.digest, reason="5 MiB are …", code="program_wasm")
 
 
 async def test_an_output_comes_from_the_chain_or_from_its_worker(autojump_clock: object) -> None:

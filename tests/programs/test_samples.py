@@ -7,7 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from blockedge_node import programs
+from blockedge_node.config.schema import ProgramsSection
+from blockedge_node.content import Caps
 from blockedge_node.core.job import Outcome, WasmJob
+from blockedge_node.errors import ConfigError
 from blockedge_node.executor.local import check
 
 
@@ -31,3 +34,19 @@ def test_a_sample_runs_within_its_estimate(execute: Callable[[WasmJob], Outcome]
 def test_a_node_would_run_it(name: str) -> None:
     guest = programs.guest(name)
     assert check(guest.manifest([b""], guest.small), guest.wasm()) is None
+
+
+@pytest.mark.parametrize("name", programs.names())
+def test_nodes_take_it_on_by_default(name: str) -> None:
+    guest = programs.guest(name)
+    manifest = guest.manifest([bytes(1 << 20)])
+    caps = Caps(**ProgramsSection().model_dump())
+    assert caps.manifest(manifest) is None
+    assert len(guest.wasm()) <= caps.wasm
+
+
+def test_a_picture_whose_bands_nobody_takes_on_needs_more_shards() -> None:
+    params = {"width": "4096", "height": "4096"}
+    with pytest.raises(ConfigError, match="raise --shards"):
+        programs.guest("render").split(b"", 1, params)
+    assert len(programs.guest("render").split(b"", 2, params)) == 2
