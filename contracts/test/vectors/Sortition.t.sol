@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Hashing} from "../../src/Hashing.sol";
 import {Sortition} from "../../src/Sortition.sol";
 import {VectorFile} from "./VectorFile.sol";
 
@@ -48,6 +49,18 @@ contract SortitionVectorsTest is VectorFile {
     function _wordTo(bytes memory joined, uint256 end) private pure returns (bytes32 word) {
         assembly ("memory-safe") {
             word := mload(add(joined, end))
+        }
+    }
+
+    function test_vectors_drawSeed() public view {
+        bytes[] memory rows = _rows("draw", "secret commitment seed");
+        uint256[] memory rates = _column("draw", "spotBps");
+        bool[] memory drawn = _flags("draw", "drawn");
+        for (uint256 i = 0; i < rows.length; ++i) {
+            (bytes32 secret, bytes32 commitment, bytes32 seed) =
+                abi.decode(rows[i], (bytes32, bytes32, bytes32));
+            assertEq(Hashing.drawSeed(secret, commitment), seed, _at("seed", i));
+            assertTrue((uint256(seed) % 10_000 < rates[i]) == drawn[i], _at("drawn", i));
         }
     }
 }
