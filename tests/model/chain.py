@@ -19,7 +19,6 @@ from typing import Any
 from pyrevm import EVM, BlockEnv, CfgEnv, Env
 
 from blockedge_node.chain.abi_codec import Abi, contract
-from blockedge_node.chain.deploy import created_by
 from blockedge_node.core.commitment import slot_digest
 from blockedge_node.core.hashing import Domain, abi_words, keccak256
 from blockedge_node.core.ids import Address, UnitId
@@ -56,7 +55,7 @@ class Chain:
         judge = self._deploy("PowJudge")
         self.at: dict[str, Address] = {}
         if court:  # it has to know where BlockEdge will stand
-            self.at["Court"] = self._deploy("Court", astuple(params), created_by(FOUNDER, 4))
+            self.at["Court"] = self._deploy("Court", astuple(params), _created(4))
             params = replace(params, court=self.at["Court"])
         self.params = params
         reports = self._deploy("Reports", astuple(params), judge)
@@ -247,6 +246,11 @@ def _docket(unit: Any) -> dict[str, int]:
         "fined": int(unit.fined),
         "seedAcc": unit.salts,
     }
+
+
+def _created(nonce: int) -> Address:
+    """Where FOUNDER's transaction `nonce` < 128 will put a contract."""
+    return Address(keccak256(b"\xd6\x94" + FOUNDER + bytes([nonce]))[12:])
 
 
 @cache

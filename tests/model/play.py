@@ -18,7 +18,8 @@ from pathlib import Path
 from blockedge_node.wire.params import load_params
 from tests.model.calls import Call
 from tests.model.chain import Answer, Chain, unlike
-from tests.model.crowd import RICH, Crowd, Step
+from tests.model.crowd.mind import Crowd, Step
+from tests.model.crowd.people import RICH
 from tests.model.model import Model, Outcome
 
 PARAMS = load_params((Path(__file__).parents[2] / "config" / "params.dev.json").read_text())
@@ -69,6 +70,13 @@ class Pair:
     def everything(self) -> str:
         return "; ".join(self.chain.differs(self.model.world, self.crowd.actors, self.model.world.units))
 
+    def leftovers(self) -> str:
+        """When all has ended, nothing is locked and no pot is left (invariant 2)."""
+        world = self.model.world
+        locked = sum(account.locked for account in world.books.accounts.values())
+        pots = world.court_ether - sum(ticket.stake for ticket in world.tickets)
+        return f"{locked} wei still locked, {pots} still in pots" if locked or pots else ""
+
     def _compare(self, outcome: Outcome) -> str:
         world = self.model.world
         units = {event.known["unit"] for event in outcome.events if "unit" in event.known}
@@ -111,7 +119,12 @@ def play(seed: int, steps: int, *, court: bool) -> Played:
         step = next(opening, None) or pair.crowd.next()
         played.steps.append(step)
         played.differs = pair.step(step)
-    played.differs = played.differs or pair.everything()
+    for step in pair.crowd.last_calls() if not played.differs else ():
+        played.steps.append(step)
+        played.differs = pair.step(step)
+        if played.differs:
+            break
+    played.differs = played.differs or pair.everything() or pair.leftovers()
     return played
 
 
