@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from blockedge_node.errors import BlockEdgeError, ConfigError
 
 CHAIN_ID = 31_337
 START_SECONDS = 15.0
+PAST = 600  # seconds by which the chain's time begins behind ours: what is staked at once is old at once
 _LISTENING = re.compile(rb"Listening on 127\.0\.0\.1:(\d+)")
 
 
@@ -29,12 +31,12 @@ def binary() -> Path:
 
 
 def launch(directory: Path, *, block_time: float, port: int = 0) -> tuple[Process, str]:
-    """Start anvil and return it with its RPC URL once it answers."""
+    """Start anvil and return it with its RPC URL once it answers. Its time is PAST until `catch_up`."""
     log = directory / "anvil.log"
     log.unlink(missing_ok=True)
     command = [str(binary()), "--host", "127.0.0.1", "--port", str(port), "--chain-id", str(CHAIN_ID)]
     command += ["--block-time", f"{block_time:g}", "--hardfork", "prague", "--accounts", "1"]
-    command += ["--slots-in-an-epoch", "1", "--no-cors"]
+    command += ["--slots-in-an-epoch", "1", "--no-cors", "--timestamp", str(int(time.time()) - PAST)]
     process = start(command, log=log)
 
     def listening() -> re.Match[bytes] | None:
@@ -46,6 +48,12 @@ def launch(directory: Path, *, block_time: float, port: int = 0) -> tuple[Proces
     if match is None:
         raise BlockEdgeError(f"anvil did not start; its last words are in {log}")
     return process, f"http://127.0.0.1:{int(match[1])}"
+
+
+def catch_up(url: str) -> None:
+    """From here on the chain's time is the machine's."""
+    rpc(url, "evm_setTime", int(time.time()) * 1_000)
+    rpc(url, "evm_mine")
 
 
 def rpc(url: str, method: str, *params: Any) -> Any:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 ETHER: Final = 10**18
 FUND: Final = "0xb60d4288"  # fund() of BlockEdge
+TICKETS: Final = 2  # a node
 STAKE: Final = "0x3a4b66f1"  # stake() of the Court
 SOURCE: Final = Path(__file__).resolve().parents[2]
 
@@ -194,8 +195,9 @@ def _populate(
     accounts = [node.address for node in nodes]
     fund(url, contract, accounts)
     if deployment.court:
-        params = deployment.params
-        stake(url, "0x" + deployment.court.hex(), accounts, seat=params.seat, age=params.ticket_age)
+        for _ in range(TICKETS):
+            stake(url, "0x" + deployment.court.hex(), accounts, seat=deployment.params.seat)
+    anvil.catch_up(url)
     (directory / "coalition.toml").write_text(_coalition(deployment, url, block_time))
     devnet = Devnet(
         directory=directory,
@@ -229,11 +231,9 @@ def fund(url: str, contract: str, addresses: list[str], *, escrow: int = 100 * E
     _pay(url, contract, addresses, FUND, escrow)
 
 
-def stake(url: str, court: str, addresses: list[str], *, seat: int, age: int) -> None:
-    """Give each address a ticket of `seat` wei, and let `age` seconds pass, after which it may be drawn."""
+def stake(url: str, court: str, addresses: list[str], *, seat: int) -> None:
+    """Give each address a ticket of `seat` wei: old enough to be drawn once the chain has caught up."""
     _pay(url, court, addresses, STAKE, seat)
-    anvil.rpc(url, "evm_increaseTime", age + 1)
-    anvil.rpc(url, "evm_mine")
 
 
 def _pay(url: str, contract: str, addresses: list[str], call: str, value: int) -> None:

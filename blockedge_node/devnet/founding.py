@@ -12,7 +12,7 @@ from pathlib import Path
 import trio
 
 from blockedge_node.chain.deploy import Deployment, deploy
-from blockedge_node.chain.rpc import Rpc
+from blockedge_node.chain.rpc import Ask, Rpc
 from blockedge_node.core.ids import Address
 from blockedge_node.devnet import anvil
 from blockedge_node.devnet.cluster import ETHER, SOURCE
@@ -22,6 +22,7 @@ from blockedge_node.wire.eip712 import address_of
 from blockedge_node.wire.params import load_params
 
 FOUNDER_KEY = bytes(31) + b"\x01"  # deploys and owns nothing: the contract has no owner
+TURN = 0.05  # seconds between the blocks of the founding
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +31,26 @@ class Keys:
     peer: str
 
 
-def found(url: str) -> Deployment:
-    """Deploy with the dev parameters of config/params.dev.json."""
+def found(url: str, *, court: bool = True) -> Deployment:
+    """Deploy with the dev parameters of config/params.dev.json, in blocks that come as fast as they are needed."""
     params = load_params((SOURCE / "config" / "params.dev.json").read_text())
     anvil.rpc(url, "anvil_setBalance", "0x" + address_of(FOUNDER_KEY).hex(), hex(100 * ETHER))
 
     async def run() -> Deployment:
-        async with aclosing(Rpc([url], chain_id=anvil.CHAIN_ID)) as rpc:
-            return await deploy(rpc, FOUNDER_KEY, params, court=False)
+        async with aclosing(Rpc([url], chain_id=anvil.CHAIN_ID)) as rpc, trio.open_nursery() as nursery:
+            nursery.start_soon(_mine, rpc)
+            deployment = await deploy(rpc, FOUNDER_KEY, params, court=court)
+            nursery.cancel_scope.cancel()
+        return deployment
 
     return trio.run(run)
+
+
+async def _mine(rpc: Rpc) -> None:
+    """The chain's own blocks come each second or more, and everything here waits for one."""
+    while True:
+        await rpc.ask(Ask("evm_mine", (), str))
+        await trio.sleep(TURN)
 
 
 def make_node(data_dir: Path, *, port: int) -> Keys:
