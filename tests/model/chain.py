@@ -102,19 +102,19 @@ class Chain:
 
     # ── state ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _view(self, function: str, *args: Any, to: str = "BlockEdge") -> bytes:
+    def view(self, function: str, *args: Any, to: str = "BlockEdge") -> bytes:
         data = _selector(to, function) + abi_words(*args)
         return bytes(self._evm.message_call(_hex(FOUNDER), _hex(self.at[to]), data, is_static=True))
 
     def _named(self, function: str, *args: Any, to: str = "BlockEdge") -> dict[str, int]:
         """A view's static struct, by member."""
-        raw = self._view(function, *args, to=to)
+        raw = self.view(function, *args, to=to)
         return dict(zip(_members(to, function), map(_int, _words(raw)), strict=True))
 
     def differs(self, world: World, accounts: Iterable[Address], units: Iterable[UnitId]) -> Iterator[str]:
         """All that differs, of these accounts and units, and of the sums."""
         books = world.books
-        yield from self._unlike("burned", _int(self._view("burned")), books.burned)
+        yield from self._unlike("burned", _int(self.view("burned")), books.burned)
         yield from self._unlike("BlockEdge's ether", self.purse(self.at["BlockEdge"]), books.ether)
         yield from self._unlike("the sum of all buckets", books.ether, books.sum())
         for who in accounts:
@@ -132,16 +132,16 @@ class Chain:
 
     def _account(self, world: World, who: Address) -> Iterator[str]:
         name, account = f"account {who.hex()[:6]}", world.books.accounts[who]
-        has = tuple(map(_int, _words(self._view("accountOf", who))))
+        has = tuple(map(_int, _words(self.view("accountOf", who))))
         expects = (account.free, account.locked, account.exit_at, account.exit_amount)
         yield from self._unlike(f"{name} (free, locked, exit)", has, expects)
         rep = reputation(world.reps[who], world.now, world.params)
-        has = tuple(map(_int, _words(self._view("repOf", who))))
+        has = tuple(map(_int, _words(self.view("repOf", who))))
         yield from self._unlike(f"{name} (n, m, s, t, R)", has, (rep.n, rep.m, rep.s, rep.t, rep.score))
 
     def _unit(self, world: World, key: UnitId) -> Iterator[str]:
         name = f"unit {key.hex()[:6]}"
-        raw = self._view("phaseOf", 32, 1, key)
+        raw = self.view("phaseOf", 32, 1, key)
         phase, docket, since, digest = map(_int, _words(raw[64:]))
         unit = world.units.get(key)
         if unit is None:
@@ -158,7 +158,7 @@ class Chain:
             if member in has:
                 yield from self._unlike(f"{name}, docket ({member})", has[member], value)
         if unit.demands:
-            raw = self._view("demandsOf", key)[64:]
+            raw = self.view("demandsOf", key)[64:]
             has = list(map(_int, _words(raw)))
             expects = [n for d in unit.demands for n in (d.chunk, d.by, int(d.supplied))]
             yield from self._unlike(f"{name} (demands)", has, expects)

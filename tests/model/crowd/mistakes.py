@@ -14,7 +14,6 @@ from tests.model.calls import NO_RESULT, UNSIGNED, Call, Opening, Shown, Sig
 from tests.model.crowd.juries import Juries
 from tests.model.crowd.people import DATA, SHARDS
 
-
 RARE = {
     "draw",
     "commitCheck",
