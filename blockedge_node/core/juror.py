@@ -9,7 +9,7 @@
 | … commitBy               | no answer for this round   | Check                                    | commitBy |
 | … commitBy               | an answer                  | CommitVote, of each seat that shows none | commitBy |
 | commitBy … revealBy      | my vote is shown, hidden   | RevealVote                               | revealBy |
-| appealBy + GRACE …       |                            | CloseRound, if the parties do not        | –        |
+| appealBy + 3·GRACE …     |                            | CloseRound, if nobody else does          | –        |
 
 A program's result is the same in every round; that nobody serves its input may change, so NO_INPUT answers one round
 alone. Which way a round is answered is on disk before the first of its votes leaves, and stays: a vote is sent again
@@ -17,6 +17,8 @@ after a crash as it was. One secret a unit is drawn with the first check; the sa
 so there never is a second salt for one vote, and a salt that is shown gives no other away.
 
 A run that fails here says nothing about the input. Not to vote costs φ, a false NO_INPUT ten times as much.
+
+The case's end pays every juror, and one call is enough for all: the lowest seat makes it first, then the next one.
 """
 
 from __future__ import annotations
@@ -33,10 +35,14 @@ from blockedge_node.core.hashing import hash_words
 from blockedge_node.core.ids import Hash, Secret, TaskId, UnitId
 from blockedge_node.core.policy import run_time
 from blockedge_node.core.rounds import commit_by, latest, my_seats, reveal_by, vote_at
+from blockedge_node.core.sortition import ROUNDS
 from blockedge_node.core.unit import UnitView
 from blockedge_node.core.world import World
 
-LANDING_BLOCKS = 4  # a vote is seen to be due, sent, left out of a block once, and lands (§3.3)
+LANDING_BLOCKS = (
+    6  # a vote is sent, left out of a block once, and lands; a view is up to CONF blocks old (§3.3)
+)
+TURN_BLOCKS = 2  # in which one seat may close the case before the next one tries
 LEAST_PATIENCE = 1.0  # seconds: what lies in our own store is found in any case
 
 
@@ -120,7 +126,7 @@ def due(state: Juror, world: World) -> tuple[Action, ...]:
         return _commits(state, view, case, round, world)
     if now <= reveal_by(case, round, params):
         return _reveals(state, view, case, round, world)
-    return close_round(view, world, spare=params.grace)
+    return close_round(view, world, spare=3 * params.grace + _turn(view, round, world))
 
 
 def finished(state: Juror, world: World) -> bool:
@@ -192,6 +198,12 @@ def _reveals(state: Juror, view: UnitView, case: Case, round: RoundView, world: 
                 )
             )
     return tuple(reveals)
+
+
+def _turn(view: UnitView, round: RoundView, world: World) -> int:
+    """Seconds that lower seats have before me; without a seat in the newest round all of them."""
+    before = min((number for number, _ in my_seats(view, round.round, world)), default=ROUNDS[round.round])
+    return before * TURN_BLOCKS * world.policy.block_time
 
 
 # ── what was found, what the chain shows ─────────────────────────────────────────────────────────────────

@@ -11,12 +11,12 @@ What is due is what proving.py says is due of the client itself, only later:
 | AnswerWatch  | – (a stream waits for our word)                                  |
 | Draw         | its time until a margin before secretBy                          |
 | Reveal       | its time until a margin before revealBy                          |
-| Settle       | GRACE, after the windows                                         |
+| Settle       | 2·GRACE, after the windows: the requester settles after one      |
 | Defend       | its time until a margin before since + DEFEND                    |
 | Check        | – (the newest round stands against it: do I find what it found?) |
 | Appeal       | its time until a margin before appealBy, and I found the same    |
-| CloseRound   | GRACE, after appealBy                                            |
-| CloseReports | GRACE, after the end: half of a false X is its                   |
+| CloseRound   | 2·GRACE, after appealBy                                          |
+| CloseReports | 2·GRACE, after the end: half of a false X is its                 |
 
 The margin is a quarter of the window, and no less than four blocks: a client that is awake goes first, and a tower
 that acts all the same only pays for a call that is skipped.
@@ -180,15 +180,15 @@ def _is_late(action: Action, view: UnitView, world: World) -> bool:
         case Reveal():
             return now > reveal_by(view, params) - margin(params.reveal, world)
         case Settle(secret=secret):
-            return settles(view, params, now - params.grace, shown=secret != NO_SECRET)
+            return settles(view, params, now - 2 * params.grace, shown=secret != NO_SECRET)
         case Defend():
             return now > defend_by(view, params) - margin(params.defend, world)
         case Appeal(case=case) if round:
             return now > appeal_by(case, round, params) - margin(params.appeal, world)
         case CloseRound(case=case) if round:
-            return now > appeal_by(case, round, params) + params.grace
+            return now > appeal_by(case, round, params) + 2 * params.grace
         case CloseReports():
-            return now > view.since + params.grace
+            return now > view.since + 2 * params.grace
         case _:
             return False
 

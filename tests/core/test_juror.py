@@ -82,9 +82,10 @@ def test_a_juror_votes_what_it_finds_and_shows_it_in_time() -> None:
     story.then_wants(*[RevealVote] * len(SEATS))
     assert {a.result_hash for a in story.due if isinstance(a, RevealVote)} == {RIGHT.hash()}
     story.sees(shown(view, votes, *SEATS, answer=RIGHT.hash())).then_rests()
-    story.at(27).then_rests().at(32).then_rests().at(33).then_wants(CloseRound)
+    turn = 27 + 15 + 2 * SEATS[0]
+    story.at(27).then_rests().at(turn).then_rests().at(turn + 1).then_wants(CloseRound)
     assert story.wanted(CloseRound).final_hash == RIGHT.hash()
-    story.sees(ended(view, Phase.PAID, START + 34)).then_rests().then_is_over().then_tells("jury.over")
+    story.sees(ended(view, Phase.PAID, START + turn + 2)).then_rests().then_is_over().then_tells("jury.over")
 
 
 def test_a_juror_says_what_it_found_whoever_that_convicts() -> None:
@@ -103,13 +104,13 @@ def test_without_the_input_a_vote_is_no_input() -> None:
 
 
 def test_the_input_is_looked_for_until_the_run_and_the_votes_would_be_late() -> None:
-    """commitBy is in 12 s: less 4 blocks to land, less 2 s that the program takes here."""
+    """commitBy is in 12 s: less 6 blocks to land, less 2 s that the program takes here."""
     story = sitting()
-    assert story.wanted(Check).patience == pytest.approx(6.0)
-    assert story.at(3).wanted(Check).patience == pytest.approx(6.0), (
+    assert story.wanted(Check).patience == pytest.approx(4.0)
+    assert story.at(2).wanted(Check).patience == pytest.approx(4.0), (
         "the same action, or it would start again"
     )
-    assert story.restarts().wanted(Check).patience == pytest.approx(3.0)
+    assert story.restarts().wanted(Check).patience == pytest.approx(2.0)
     assert story.at(11).restarts().wanted(Check).patience == pytest.approx(1.0), (
         "what is in the store is found"
     )

@@ -245,12 +245,12 @@ def test_a_client_that_is_awake_goes_first() -> None:
     story.sees(ended(REVEALED, Phase.PAID, START + 13)).then_rests().then_is_over().then_tells("watch.over")
 
 
-def test_a_tower_settles_and_closes_reports_after_grace() -> None:
+def test_a_tower_settles_and_closes_reports_after_everybody_else() -> None:
     """challengeBy is START + 12, GRACE 5 s."""
-    story = watching(REVEALED).at(17).then_rests().at(18).then_wants(Settle)
+    story = watching(REVEALED).at(22).then_rests().at(23).then_wants(Settle)
     false = ReportView(index=1, author=DAVE, hash=keccak256(b"r"), result_hash=keccak256(b"x"))
-    view = ended(replace(REVEALED, reports=(false,)), Phase.PAID, START + 19)
-    story.sees(view).then_rests().at(24).then_rests().at(25).then_wants(CloseReports)
+    view = ended(replace(REVEALED, reports=(false,)), Phase.PAID, START + 24)
+    story.sees(view).then_rests().at(34).then_rests().at(35).then_wants(CloseReports)
     view = replace(view, reports=(replace(false, closed=True),))
     story.sees(view).then_rests().then_is_over()
 
@@ -354,8 +354,8 @@ def test_a_tower_without_a_budget_does_not_even_look() -> None:
 
 
 def test_a_tower_lets_a_right_round_be_and_ends_the_case() -> None:
-    story = accused(unanimous(COURT_RIGHT), **RICH).at(18).then_rests().at(32).then_rests()
-    story.at(33).then_wants(CloseRound)
+    story = accused(unanimous(COURT_RIGHT), **RICH).at(18).then_rests().at(37).then_rests()
+    story.at(38).then_wants(CloseRound)
     assert story.wanted(CloseRound).final_hash == COURT_RIGHT.hash()
 
 
