@@ -72,8 +72,7 @@ class NodePart(Parts):
 
     def settings(self) -> Sequence[models.Setting]:
         return [
-            models.Setting(key=key, value=sorted(v) if isinstance(v, frozenset) else v, origin=origin)
-            for key, v, origin in self.config.listed()
+            models.Setting(key=key, value=value, origin=origin) for key, value, origin in self.config.listed()
         ]
 
     def logs(self, since: int) -> Sequence[models.LogLine]:

@@ -102,10 +102,19 @@ class Config:
         )
 
     def listed(self) -> Iterator[tuple[str, Any, str]]:
-        """Every setting as (key, value, origin), in the order of the file."""
+        """Every setting as (key, value, origin), in the order of the file; values as JSON can have them."""
         for name, section in self.settings:
             for key, value in section:
-                yield f"{name}.{key}", value, self.origins.get(f"{name}.{key}", "default")
+                yield f"{name}.{key}", _plain(value), self.origins.get(f"{name}.{key}", "default")
+
+
+def _plain(value: Any) -> Any:
+    """Addresses as they are written, sets in order."""
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    if isinstance(value, frozenset):
+        return [_plain(item) for item in sorted(value)]
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def load(

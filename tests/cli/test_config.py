@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -158,3 +159,23 @@ def test_amounts(text: object, wei: int) -> None:
 def test_not_amounts(text: object) -> None:
     with pytest.raises(ValueError, match=r"amount|whole number|out of range|unit"):
         parse_wei(text)
+
+
+def test_towers_and_clients_are_addresses(tmp_path: Path) -> None:
+    config = load_text(
+        tmp_path,
+        f'[watchtower]\ntowers = ["0x{"aa" * 20}"]\nclients = ["0x{"bb" * 20}"]\nappeal_budget = "1 gwei"',
+    )
+    policy = config.policy()
+    assert (policy.towers, policy.clients) == ((b"\xaa" * 20,), frozenset({b"\xbb" * 20}))
+    assert policy.appeal_budget == 10**9
+    with pytest.raises(ConfigError, match=r"watchtower\.towers"):
+        load_text(tmp_path, '[watchtower]\ntowers = ["bob"]')
+
+
+def test_what_is_listed_can_be_written_as_json(tmp_path: Path) -> None:
+    config = load_text(tmp_path, f'[watchtower]\nclients = ["0x{"bb" * 20}"]')
+    listed = {key: value for key, value, _ in config.listed()}
+    assert json.loads(json.dumps(listed)) == listed
+    assert listed["watchtower.clients"] == ["0x" + "bb" * 20]
+    assert listed["policy.kinds"] == [1, 2]
