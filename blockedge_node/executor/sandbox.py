@@ -25,6 +25,7 @@ import platform
 import resource
 import shutil
 import signal
+import struct
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -172,16 +173,21 @@ def drop_capabilities() -> None:
             raise PermissionError("the child cannot give up its capabilities")
 
 
+def landlock_rules(version: int) -> bytes:
+    """struct landlock_ruleset_attr with all that the kernel's version of landlock can forbid; the same on every
+    architecture. Its three words: files, TCP since 4, signals and abstract sockets since 6."""
+    rights = 13 + sum(version >= since for since in (2, 3, 5))  # REFER, TRUNCATE and IOCTL_DEV came later
+    words = ((1 << rights) - 1, 0b11, 0b11)
+    return struct.pack("=3Q", *words)[: 8 * (1 + (version >= 4) + (version >= 6))]
+
+
 def leave_the_files() -> None:
     """Landlock with no rule that allows anything: no path, no TCP port, no signal to anybody else."""
     version = _libc.syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(_LANDLOCK_VERSION))
     _checked(version, "landlock")
-    rights = 13 + sum(version >= since for since in (2, 3, 5))  # REFER, TRUNCATE and IOCTL_DEV came later
-    handled = (ctypes.c_uint64 * 3)(
-        (1 << rights) - 1, 0b11 if version >= 4 else 0, 0b11 if version >= 6 else 0
-    )
-    size = 8 * (1 + (version >= 4) + (version >= 6))
-    ruleset = _libc.syscall(_LANDLOCK_CREATE, handled, ctypes.c_size_t(size), ctypes.c_uint32(0))
+    attribute = landlock_rules(version)
+    size = ctypes.c_size_t(len(attribute))
+    ruleset = _libc.syscall(_LANDLOCK_CREATE, attribute, size, ctypes.c_uint32(0))
     _checked(ruleset, "landlock")
     try:
         _checked(_libc.syscall(_LANDLOCK_RESTRICT, ctypes.c_int(ruleset), ctypes.c_uint32(0)), "landlock")

@@ -7,9 +7,7 @@ found a hole in the engine and runs whatever it likes in the child.
 from __future__ import annotations
 
 import os
-import platform
 import shutil
-import struct
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ from typing import Any
 import pytest
 
 from blockedge_node.core.job import Ending, TrapCode, ending_of
-from blockedge_node.executor import children, probe, sandbox, seccomp
+from blockedge_node.executor import children, probe, sandbox
 from blockedge_node.executor.children import COMMAND
 from blockedge_node.executor.pool import ExecutorFault, Pool
 from blockedge_node.executor.sandbox import NAMES, Choice, Layers
@@ -156,33 +154,3 @@ def test_private_places_are_hidden_but_never_what_the_zygote_imports(tmp_path: P
     assert str(tmp_path) in places
     assert "/nonexistent" not in places
     assert sys.prefix not in places
-
-
-@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
-def test_the_filter_lets_through_what_is_listed_and_nothing_else(machine: str) -> None:
-    code = seccomp.instructions(machine)
-    steps = [struct.unpack("=HBBI", code[at : at + 8]) for at in range(0, len(code), 8)]
-    column = ("x86_64", "aarch64").index(machine)
-    arch = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}[machine]
-    allowed = {number for number in range(1024) if _verdict(steps, number, arch) == 0x7FFF0000}
-    assert allowed == {call[column] for call in seccomp.CALLS.values()}
-    assert _verdict(steps, seccomp.CALLS["read"][column], arch ^ 1) == 0x80000000
-    assert _verdict(steps, 0x40000000 | seccomp.CALLS["read"][column], arch) == 0x80000000  # x32
-
-
-def _verdict(steps: list[tuple[int, int, int, int]], number: int, arch: int) -> int:
-    """What the kernel's machine would return: load, jump if equal, return."""
-    at, accumulator = 0, 0
-    while True:
-        code, yes, no, value = steps[at]
-        at += 1
-        if code == 0x20:
-            accumulator = {0: number, 4: arch}[value]
-        elif code == 0x15:
-            at += yes if accumulator == value else no
-        else:
-            return value
-
-
-def test_this_machine_has_a_filter() -> None:
-    assert seccomp.instructions(platform.machine())
