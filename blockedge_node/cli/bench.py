@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from blockedge_node.cli.context import session
 from blockedge_node.cli.devnet import perform
 
-app = typer.Typer(help="Measure gas, negotiation, idle load and the executor.", no_args_is_help=True)
+app = typer.Typer(
+    help="Measure gas, negotiation, idle load, the executor, and what dishonesty pays.", no_args_is_help=True
+)
 
 
 @app.command()
@@ -40,3 +46,42 @@ def executor(ctx: typer.Context) -> None:
     from blockedge_node.experiments import bench
 
     perform(session(ctx), bench.executor)
+
+
+@app.command()
+def gains(
+    ctx: typer.Context,
+    params: Annotated[
+        Path | None, typer.Option(help="The deployment's constants; default: config/params.prod.json.")
+    ] = None,
+    share: Annotated[
+        float, typer.Option("--f", min=0.0, max=0.5, help="Share of tickets that the coalition holds.")
+    ] = 0.3,
+    appeals: Annotated[
+        bool, typer.Option("--appeals/--no-appeals", help="Whether honest losers of a round appeal.")
+    ] = True,
+    fines_burn: Annotated[
+        bool, typer.Option("--fines-burn", help="As if jurors' fines burned instead of repaying funders.")
+    ] = False,
+    silence_accuses: Annotated[
+        bool, typer.Option("--silence-accuses", help="As if a silent checker staked what an accuser does.")
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+) -> None:
+    """The best that every coalition of up to three parties can make of one unit; exit code 1 if any gains by
+    harming an outsider."""
+    from blockedge_node.devnet.cluster import SOURCE
+    from blockedge_node.experiments.economics import report
+    from blockedge_node.experiments.economics.payoffs import Rules
+    from blockedge_node.wire.params import load_params
+
+    text = (params or SOURCE / "config" / "params.prod.json").read_text(encoding="utf-8")
+    found = report.measure(
+        load_params(text),
+        share=Fraction(str(share)),
+        appeals=appeals,
+        rules=Rules(fines_repay=not fines_burn, silence_accuses=silence_accuses),
+    )
+    session(ctx).out.answer(found.data(), found.csv() if as_csv else found.text())
+    if found.violations:
+        raise typer.Exit(1)

@@ -117,7 +117,7 @@ class Rules:
     """Rules whose effect the tables compare. The defaults are the contracts'."""
 
     fines_repay: bool = True  # fines of jurors repay those who funded rounds; False: they burn
-    all_paid_if_unresolved: bool = False  # UNRESOLVED: every shown vote earns φ, none is wrong
+    silence_accuses: bool = False  # a silent checker loses X too if the jury acquits, as an accuser does
 
 
 SHIPPED = Rules()
@@ -236,7 +236,7 @@ class _Books:
         outcomes = [outcome_of(round, number)[0] for number, round in enumerate(story.rounds)]
         outcome, final = outcome_of(story.rounds[-1], len(story.rounds) - 1)
         pots = self._fund()
-        pool = self._jurors(outcome, final, sum(pots))
+        pool = self._jurors(final, sum(pots))
 
         dues = [pots[0] if self.accuser is not None and outcome is not Phase.PAID else 0]
         dues += [pot * 11 // 10 if outcomes[r] is not outcome else 0 for r, pot in enumerate(pots[1:])]
@@ -275,14 +275,12 @@ class _Books:
             self.pay(round.funder, _POT, pot)
         return pots
 
-    def _jurors(self, outcome: Phase, final: Result | None, pool: int) -> int:
+    def _jurors(self, final: Result | None, pool: int) -> int:
         """Fines, then fees as far as they are covered; what is left for dues."""
         rules, fee = self.story.rules, self.stakes.fee
-        unresolved = outcome is Phase.UNRESOLVED and rules.all_paid_if_unresolved
         winners: list[Seats] = []
         for group in (group for round in self.story.rounds for group in round.seats):
-            shown = isinstance(group.vote, str)
-            if shown and (group.vote == final or unresolved):
+            if isinstance(group.vote, str) and group.vote == final:
                 winners.append(group)
                 continue
             fine = group.count * (fee if group.vote is Vote.ABSENT else self.stakes.alpha)
@@ -347,12 +345,16 @@ class _Books:
 
     def _close_check(self, check: Claim, outcome: Phase, final: Result | None, ruled: bool) -> None:
         alpha, accusation = self.stakes.alpha, self.stakes.accusation
+        acquitted = outcome is Phase.PAID and final != NO_INPUT
         if check.result is None:
             if not (ruled and self.accuser is None):  # else its silence has paid for the jury
                 self.pay(check.author, BURNED, alpha)
+            elif acquitted and self.story.rules.silence_accuses:
+                self.pay(check.author, self.worker, accusation // 2)
+                self.pay(check.author, BURNED, accusation - accusation // 2)
         elif check.result == ACCUSED:
             if outcome is Phase.SLASHED and ruled:
                 self.pay(check.author, BURNED, alpha)
-        elif outcome is Phase.PAID and final != NO_INPUT:
+        elif acquitted:
             self.pay(check.author, self.worker, accusation // 2)
             self.pay(check.author, BURNED, accusation - accusation // 2)
