@@ -87,7 +87,7 @@ class Config:
         """The operator's choices as core wants them; `engines` are the runtime ids the executor reports,
         `block_time` is the coalition's."""
         choices: dict[str, Any] = self.settings.policy.model_dump()
-        for role in ("requester", "worker", "verifier"):
+        for role in ("requester", "worker", "verifier", "juror"):
             choices[role] = role in self.settings.node.roles
         executor, watchtower = self.settings.executor, self.settings.watchtower
         return Policy(

@@ -27,7 +27,7 @@ WeiAmount = Annotated[int, BeforeValidator(parse_wei)]
 HexAddress = Annotated[bytes, BeforeValidator(lambda value: parse_hex(value, 20))]
 HexHash = Annotated[bytes, BeforeValidator(lambda value: parse_hex(value, 32))]
 Bps = Annotated[int, Field(ge=0, le=10_000)]
-Role = Literal["requester", "worker", "verifier"]
+Role = Literal["requester", "worker", "verifier", "juror"]
 
 
 class Section(BaseModel):
@@ -36,7 +36,7 @@ class Section(BaseModel):
 
 class NodeSection(Section):
     data_dir: str = ""  # "": by layout, see the module docstring
-    roles: tuple[Role, ...] = ("requester", "worker", "verifier")
+    roles: tuple[Role, ...] = ("requester", "worker", "verifier", "juror")
 
 
 class ApiSection(Section):

@@ -68,7 +68,7 @@ def test_defaults_equal_those_of_core() -> None:
 def test_policy_takes_roles_slots_and_engines(tmp_path: Path) -> None:
     config = load_text(tmp_path, '[node]\nroles = ["worker"]\n[executor]\nslots = 3')
     policy = config.policy(["be-det-1/x"])
-    assert (policy.worker, policy.requester, policy.verifier) == (True, False, False)
+    assert (policy.worker, policy.requester, policy.verifier, policy.juror) == (True, False, False, False)
     assert (policy.slots, policy.engines) == (3, frozenset({"be-det-1/x"}))
 
 
