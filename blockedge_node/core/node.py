@@ -7,6 +7,7 @@
     worker:<award>          Worker             AwardHeard, if the bidder agrees  its unit ended, or died
     verifier:<unit>         Verifier           HeadSeen with a revealed result   the unit ended
     checker:<unit>          Checker            HeadSeen with my ticket drawn     the unit ended
+    finer:<unit>            Finer              HeadSeen with a check missed      somebody was fined
     juror:<unit>            Juror              HeadSeen with a seat of mine      the unit ended
     ward:<award>            Ward               HeadSeen with my commitment       the unit ended
     tower:<commitment>      Tower              WatchHeard, if from a client      the unit ended
@@ -25,6 +26,7 @@ from types import MappingProxyType
 
 from blockedge_node.core import bidder as bidders
 from blockedge_node.core import checker as checkers
+from blockedge_node.core import finer as finers
 from blockedge_node.core import jobs
 from blockedge_node.core import juror as jurors
 from blockedge_node.core import requester as requesters
@@ -44,6 +46,7 @@ from blockedge_node.core.events import (
     RequestHeard,
     WatchHeard,
 )
+from blockedge_node.core.finer import Finer
 from blockedge_node.core.ids import Digest, UnitId
 from blockedge_node.core.jobs import JobRun, TaskSeen
 from blockedge_node.core.juror import Juror
@@ -56,11 +59,14 @@ from blockedge_node.core.watchtower import Tower
 from blockedge_node.core.worker import Worker
 from blockedge_node.core.world import World
 
-Machine = JobRun | Requester | Bidder | Worker | Verifier | Checker | Juror | Ward | Tower
+Machine = JobRun | Requester | Bidder | Worker | Verifier | Checker | Finer | Juror | Ward | Tower
 
 # What the journal may find in its rows (store/journal.py).
 MACHINES: Mapping[str, type] = MappingProxyType(
-    {cls.__name__: cls for cls in (JobRun, Requester, Bidder, Worker, Verifier, Checker, Juror, Ward, Tower)}
+    {
+        cls.__name__: cls
+        for cls in (JobRun, Requester, Bidder, Worker, Verifier, Checker, Finer, Juror, Ward, Tower)
+    }
 )
 STRANGERS = 256  # awards without a bid of ours whose streams are answered; beyond, they time out
 
@@ -112,6 +118,8 @@ def due_of(machine: Machine, world: World) -> tuple[Action, ...]:
             return verifiers.due(machine, world)
         case Checker():
             return checkers.due(machine, world)
+        case Finer():
+            return finers.due(machine, world)
         case Juror():
             return jurors.due(machine, world)
         case Ward():
@@ -136,6 +144,8 @@ def finished(machine: Machine, world: World) -> bool:
             return verifiers.finished(machine, world)
         case Checker():
             return checkers.finished(machine, world)
+        case Finer():
+            return finers.finished(machine, world)
         case Juror():
             return jurors.finished(machine, world)
         case Ward():
@@ -172,7 +182,7 @@ def load_of(machine: Machine, world: World) -> Load:
             return Load(*workers.exposure(machine, world), workers.workload(machine, world))
         case Verifier():
             return Load(verifiers.exposure(machine, world))
-        case JobRun() | Checker() | Juror() | Ward() | Tower():
+        case JobRun() | Checker() | Finer() | Juror() | Ward() | Tower():
             return Load()
 
 
@@ -312,6 +322,8 @@ class _Step:
                 self._put(key, *workers.step(machine, event, self.world))
             case Verifier():
                 self._put(key, *verifiers.step(machine, event, self.world))
+            case Finer():
+                self._put(key, *finers.step(machine, event, self.world))
             case Checker():
                 self._put(key, *checkers.step(machine, event, self.world))
             case Juror():
@@ -342,10 +354,13 @@ class _Step:
         self._seek_towers()
 
     def _sit(self, view: UnitView) -> None:
-        """What my tickets are drawn for."""
+        """What tickets are drawn for: mine do their duty, others' are fined for none."""
         key = checker_key(view.unit)
         if key not in self.machines and checkers.wants(view, self.world):
             self._put(key, *checkers.begin(view, self.world))
+        key = finer_key(view.unit)
+        if key not in self.machines and finers.wants(view, self.world):
+            self._put(key, *finers.begin(view, self.world))
         key = juror_key(view.unit)
         if key not in self.machines and jurors.wants(view, self.world):
             self._put(key, *jurors.begin(view, self.world))
@@ -405,6 +420,10 @@ def verifier_key(unit: bytes) -> str:
 
 def checker_key(unit: bytes) -> str:
     return f"checker:{unit.hex()}"
+
+
+def finer_key(unit: bytes) -> str:
+    return f"finer:{unit.hex()}"
 
 
 def juror_key(unit: bytes) -> str:

@@ -6,7 +6,6 @@
 | COMMITTED | they show it drawn, it is not marked  | Draw                               | … secretBy            |
 | REVEALED  | they show it undrawn, nobody said so  | PublishSecret; Settle with them    | …; its windows …      |
 | REVEALED  | else                                  | Settle, if the worker does not     | its windows + GRACE … |
-| REVEALED  | drawn, and no check was committed     | FineChecker                        | …                     |
 | REVEALED  | its output neither came nor was shown | Demand of a chunk                  | half … challengeBy    |
 | DISPUTED  | s_R is not shown                      | ShowJury                           | … showBy              |
 | DISPUTED  | the case is open, its rounds are over | CloseRound, if the worker does not | appealBy + GRACE …    |
@@ -22,12 +21,10 @@ from blockedge_node.core.actions import (
     Action,
     Demand,
     Draw,
-    FineChecker,
     PublishSecret,
     Settle,
     ShowJury,
 )
-from blockedge_node.core.checker import drawn_seat
 from blockedge_node.core.commitment import DrawSecrets
 from blockedge_node.core.deadlines import (
     challenge_by,
@@ -41,7 +38,7 @@ from blockedge_node.core.hashing import hash_words
 from blockedge_node.core.ids import ZERO_HASH, Secret
 from blockedge_node.core.sortition import draw_seed, drawn
 from blockedge_node.core.task import Mode
-from blockedge_node.core.unit import CHECK_MISSED, SECRET_SHOWN, Phase, UnitView
+from blockedge_node.core.unit import SECRET_SHOWN, Phase, UnitView
 from blockedge_node.core.world import World
 
 REPEAT = 2  # seconds until a secret is said again; doubled each time
@@ -64,7 +61,7 @@ def due(view: UnitView, secrets: DrawSecrets | None, lacks_output: bool, world: 
         case Phase.REVEALED:
             asked = _demand(view, secrets, world) if lacks_output else ()
             said = _say(view, secrets, world) if secrets and not view.flags & SECRET_SHOWN else ()
-            return (*said, *_fine(view, world), *asked, *_settle(view, secrets, world))
+            return (*said, *asked, *_settle(view, secrets, world))
         case Phase.DISPUTED:
             return (*_show(view, secrets, world), *close_round(view, world, spare=world.params.grace))
         case _:
@@ -93,24 +90,6 @@ def _settle(view: UnitView, secrets: DrawSecrets | None, world: World) -> tuple[
     if settles(view, world.params, world.now - world.params.grace):
         return (Settle(unit=view.unit, target=view.on_chain),)
     return ()
-
-
-def _fine(view: UnitView, world: World) -> tuple[Action, ...]:
-    """The checker cost me φ; its fine is burned, but a ticket that goes on missing checks leaves."""
-    if not view.flags & CHECK_MISSED or view.draw is None or view.check_fined:
-        return ()
-    missing = drawn_seat(view, world)
-    if missing is None:
-        return ()
-    return (
-        FineChecker(
-            unit=view.unit,
-            target=view.on_chain,
-            draw_seed=view.draw.seed,
-            committed_at=view.committed_at,
-            proof=missing.proof,
-        ),
-    )
 
 
 def _demand(view: UnitView, secrets: DrawSecrets | None, world: World) -> tuple[Action, ...]:

@@ -13,12 +13,13 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any, Self
 
-from blockedge_node.core import bidder, checker, juror, requester, verifier, ward, watchtower, worker
+from blockedge_node.core import bidder, checker, finer, juror, requester, verifier, ward, watchtower, worker
 from blockedge_node.core.actions import Action, Note
 from blockedge_node.core.bidder import Bidder
 from blockedge_node.core.checker import Checker
 from blockedge_node.core.court import Ticket
 from blockedge_node.core.events import Event
+from blockedge_node.core.finer import Finer
 from blockedge_node.core.ids import Address
 from blockedge_node.core.juror import Juror
 from blockedge_node.core.node import MACHINES
@@ -39,6 +40,7 @@ MODULES: dict[type, ModuleType] = {
     Worker: worker,
     Verifier: verifier,
     Checker: checker,
+    Finer: finer,
     Juror: juror,
     Ward: ward,
     Tower: watchtower,

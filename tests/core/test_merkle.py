@@ -86,3 +86,16 @@ def test_chunks_are_full_but_the_last() -> None:
     assert merkle.verify(full, 1, row)
     assert not merkle.verify(full, 2, row)
     assert not merkle.verify(full, -1, row)
+
+
+@given(blobs, st.data())
+def test_a_path_proves_its_chunk_and_no_other_place(data: bytes, draw: st.DataObject) -> None:
+    row, chunks = merkle.leaves(data), list(merkle.chunks(data))
+    index = draw.draw(st.integers(0, len(row) - 1))
+    path = merkle.path(row, index)
+    assert merkle.root_of_path(chunks[index], index, len(row), path) == merkle.root(data)
+    assert merkle.root_of_path(chunks[index], index, len(row), (*path, Hash(bytes(32)))) is None
+    assert merkle.root_of_path(chunks[index], len(row), len(row), path) is None
+    assert merkle.root_of_path(chunks[index] + b"!", index, len(row), path) != merkle.root(data)
+    if path:
+        assert merkle.root_of_path(chunks[index], index, len(row), path[1:]) != merkle.root(data)

@@ -23,14 +23,16 @@ from blockedge_node.core.actions import (
     Supply,
 )
 from blockedge_node.core.court import DemandView
+from blockedge_node.core.finer import Finer
 from blockedge_node.core.ids import ZERO_HASH, Hash, Secret
-from blockedge_node.core.node import Machine, Node, checker_key, requester_key, worker_key
+from blockedge_node.core.node import Machine, Node, checker_key, finer_key, requester_key, worker_key
 from blockedge_node.core.rules import Rulebook
 from tests.core.builders import ALICE, BOB, CAROL, START
 from tests.core.checked import DRAWN, RIGHT, UNDRAWN, before_court
 from tests.core.story import Story
 from tests.core.test_checker import committed as carol_has_committed
 from tests.core.test_checker import drawn, found
+from tests.core.test_finer import fining
 from tests.core.test_proving import SHOWN, proving
 from tests.core.test_spotcheck import asking, awarded, sees, window
 
@@ -60,7 +62,8 @@ def scene(story: Story) -> Scene:
         BOB: lambda m: worker_key(m.award),
         CAROL: lambda m: checker_key(m.unit),
     }
-    return Scene(story.me, keys[story.me](story.machine), story.machine, story.now)
+    key = finer_key(story.machine.unit) if isinstance(story.machine, Finer) else keys[story.me](story.machine)
+    return Scene(story.me, key, story.machine, story.now)
 
 
 def due(story: Story, kind: type) -> Any:
@@ -83,7 +86,7 @@ LATE: Reveal = due(proving(UNDRAWN).at(7), Reveal)
 UNSAID = UNDRAWN.shown(UNDRAWN.committed, flags=0)
 SETTLE: Settle = due(proving(UNDRAWN, UNSAID).gets(UNDRAWN.secret).at(33), Settle)
 MISSED = DRAWN.shown(DRAWN.marked)
-FINE: FineChecker = due(sees(DRAWN, MISSED), FineChecker)
+FINE: FineChecker = due(fining(ALICE), FineChecker)
 DISPUTED = UNDRAWN.disputed(replace(UNDRAWN.shown(UNDRAWN.committed), reports=(SHOWN,)))
 SHOW: ShowJury = due(sees(UNDRAWN, DISPUTED).at(55), ShowJury)
 PLAIN = UNDRAWN.shown(UNDRAWN.committed)
@@ -151,9 +154,14 @@ BROKEN: list[tuple[str, Scene, Action, tuple[Action, ...]]] = [
         (),
     ),
     ("settle_with_the_right_secret", scene(proving(UNDRAWN, PLAIN).at(33)), SETTLE, ()),
-    ("fine_only_who_missed_a_check", alice(DRAWN, replace(MISSED, check_fined=True)), FINE, ()),
-    ("fine_only_who_missed_a_check", alice(DRAWN, DRAWN.shown(DRAWN.checked(COMMIT.hash))), FINE, ()),
-    ("fine_only_who_missed_a_check", alice(DRAWN, MISSED), replace(FINE, committed_at=START + 1), ()),
+    ("fine_only_who_missed_a_check", scene(fining(ALICE).sees(replace(MISSED, check_fined=True))), FINE, ()),
+    (
+        "fine_only_who_missed_a_check",
+        scene(fining(ALICE).sees(DRAWN.shown(DRAWN.checked(COMMIT.hash)))),
+        FINE,
+        (),
+    ),
+    ("fine_only_who_missed_a_check", scene(fining(ALICE)), replace(FINE, committed_at=START + 1), ()),
     ("jury_secret_only_in_a_dispute", alice(UNDRAWN, DISPUTED, 56), SHOW, ()),
     ("jury_secret_only_in_a_dispute", alice(UNDRAWN, PLAIN), SHOW, ()),
     ("jury_secret_only_in_a_dispute", alice(UNDRAWN, DISPUTED), replace(SHOW, guard_secret=OTHER), ()),

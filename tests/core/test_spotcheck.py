@@ -13,7 +13,6 @@ from blockedge_node.core.actions import (
     Demand,
     Draw,
     FetchOutput,
-    FineChecker,
     PublishRequest,
     PublishSecret,
     SendAward,
@@ -31,7 +30,7 @@ from blockedge_node.core.node import Node
 from blockedge_node.core.selection import flaw, least_deposit
 from blockedge_node.core.spotcheck import chunk_to_demand
 from blockedge_node.core.task import Kind, Mode
-from blockedge_node.core.unit import CHECK_MISSED, Phase, UnitView
+from blockedge_node.core.unit import Phase, UnitView
 from tests.core.builders import ALICE, BOB, CAROL, DAVE, DOMAIN, START, bid, bid_heard, ended, job
 from tests.core.checked import ASKED, COURT, DRAWN, OFFER, TICKETS, UNDRAWN, Unit, before_court
 from tests.core.story import Story, play
@@ -129,16 +128,6 @@ def test_a_requester_leaves_the_rest_to_the_worker_for_a_while() -> None:
     story = sees(UNDRAWN, said).at(32 + COURT.grace).then_wants(FetchOutput)
     story.at(33 + COURT.grace).then_wants(FetchOutput, Settle)
     assert story.wanted(Settle).secret == NO_SECRET
-
-
-def test_a_missed_check_is_fined_once() -> None:
-    view = DRAWN.shown(DRAWN.marked)
-    assert view.flags & CHECK_MISSED
-    story = sees(DRAWN, view).then_wants(FineChecker, FetchOutput)
-    fine = story.wanted(FineChecker)
-    assert DRAWN.marked.draw is not None
-    assert (fine.draw_seed, fine.committed_at) == (DRAWN.marked.draw.seed, START)
-    story.sees(replace(view, check_fined=True)).then_wants(FetchOutput)
 
 
 def test_the_jurys_secret_is_shown_in_the_first_half_of_a_dispute() -> None:

@@ -16,9 +16,18 @@ from blockedge_node.core.actions import (
     SendAward,
 )
 from blockedge_node.core.checker import Checker
+from blockedge_node.core.finer import Finer
 from blockedge_node.core.ids import Digest, Hash, UnitId
 from blockedge_node.core.juror import Juror
-from blockedge_node.core.node import Machine, Node, checker_key, juror_key, verifier_key, worker_key
+from blockedge_node.core.node import (
+    Machine,
+    Node,
+    checker_key,
+    finer_key,
+    juror_key,
+    verifier_key,
+    worker_key,
+)
 from blockedge_node.core.requester import Requester
 from blockedge_node.core.shard import Shard
 from blockedge_node.core.task import Award, unit_id
@@ -73,6 +82,10 @@ class Case:
         found = self.machine(checker_key(unit))
         return found if isinstance(found, Checker) else None
 
+    def finer(self, unit: UnitId) -> Finer | None:
+        found = self.machine(finer_key(unit))
+        return found if isinstance(found, Finer) else None
+
     def juror(self, unit: UnitId) -> Juror | None:
         found = self.machine(juror_key(unit))
         return found if isinstance(found, Juror) else None
@@ -94,6 +107,7 @@ class Case:
                 self.shard(unit),
                 self.verifier(unit),
                 self.checker(unit),
+                self.finer(unit),
                 self.juror(unit),
                 self.tower(unit),
             )
