@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from blockedge_node.api import models
+from blockedge_node.api import court_models, models
 from blockedge_node.errors import BlockEdgeError
 
 
@@ -106,3 +106,23 @@ class Backend(Protocol):
     async def withdraw(self) -> models.Transaction: ...
 
     async def audit(self) -> models.Audit: ...
+
+    # ── the Court
+    async def tickets(self, *, everybody: bool) -> court_models.Tickets: ...
+
+    async def stake(self, count: int) -> Sequence[models.Transaction]: ...
+
+    async def unstake(self, ticket: int) -> models.Transaction:
+        """Raises NotFound for no such ticket; here and below ChainError if it is not ours, or not now."""
+
+    async def withdraw_ticket(self, ticket: int) -> models.Transaction: ...
+
+    async def collect(self, ticket: int) -> models.Transaction: ...
+
+    async def disputes(self) -> Sequence[court_models.Dispute]:
+        """Open and lately ended, newest first; bounded."""
+
+    async def dispute(self, unit: bytes) -> court_models.Dispute: ...
+
+    async def appeal(self, unit: bytes) -> models.Transaction:
+        """Raises ChainError if the dispute cannot be appealed now."""

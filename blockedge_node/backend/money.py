@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from blockedge_node.api import models
-from blockedge_node.backend.parts import Parts, account_model
-from blockedge_node.chain.blocks import Receipt
+from blockedge_node.backend.parts import Parts, account_model, transaction_model
 from blockedge_node.core.ids import Address
 from blockedge_node.core.unit import Standing
 from blockedge_node.errors import ChainError
@@ -29,16 +28,16 @@ class MoneyPart(Parts):
         )
 
     async def fund(self, amount: int) -> models.Transaction:
-        return _transaction("fund", await self.chain.fund(amount))
+        return transaction_model("fund", await self.chain.fund(amount))
 
     async def exit(self, amount: int) -> models.Transaction:
         account = await self.chain.account(self.chain.address)
         if amount > account.free:
             raise ChainError(f"{amount} wei cannot leave: {account.free} wei of the balance are free")
-        return _transaction("exit", await self.chain.exit(amount))
+        return transaction_model("exit", await self.chain.exit(amount))
 
     async def withdraw(self) -> models.Transaction:
-        return _transaction("withdraw", await self.chain.withdraw())
+        return transaction_model("withdraw", await self.chain.withdraw())
 
     async def audit(self) -> models.Audit:
         sums = await self.chain.audit()
@@ -57,13 +56,3 @@ class MoneyPart(Parts):
             holds=sums.sound,
             units=counts,
         )
-
-
-def _transaction(call: str, receipt: Receipt) -> models.Transaction:
-    return models.Transaction(
-        tx=receipt.tx,
-        call=call,
-        block=receipt.block,
-        gas=receipt.gas_used,
-        fee=receipt.gas_used * receipt.gas_price,
-    )

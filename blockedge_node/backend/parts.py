@@ -13,6 +13,7 @@ from blockedge_node import summaries
 from blockedge_node.api import models
 from blockedge_node.api.backend import NotFound
 from blockedge_node.chain.adapter import ChainAdapter
+from blockedge_node.chain.blocks import Receipt
 from blockedge_node.config import Coalition, Config
 from blockedge_node.content import ContentStore
 from blockedge_node.core.ids import Root, UnitId
@@ -129,4 +130,14 @@ def account_model(standing: Standing) -> models.Account:
     account = standing.account
     return models.Account(
         free=account.free, locked=account.locked, exit_at=account.exit_at, exit_amount=account.exit_amount
+    )
+
+
+def transaction_model(call: str, receipt: Receipt) -> models.Transaction:
+    return models.Transaction(
+        tx=receipt.tx,
+        call=call,
+        block=receipt.block,
+        gas=receipt.gas_used,
+        fee=receipt.gas_used * receipt.gas_price,
     )

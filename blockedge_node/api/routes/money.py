@@ -21,7 +21,7 @@ async def wallet(node: Node) -> Wallet:
 
 
 @contextmanager
-def _on_chain(what: str) -> Iterator[None]:
+def on_chain(what: str) -> Iterator[None]:
     """A call that the contract refuses is a matter of balances: the client's exit code 5, not a failure of ours."""
     try:
         yield
@@ -32,14 +32,14 @@ def _on_chain(what: str) -> Iterator[None]:
 @router.post("/wallet/fund")
 async def fund(node: Node, body: Amount) -> Transaction:
     """Move ether from the account into the contract's escrow."""
-    with _on_chain("take the money"):
+    with on_chain("take the money"):
         return await node.fund(body.amount)
 
 
 @router.post("/wallet/exit")
 async def leave(node: Node, body: Amount) -> Transaction:
     """Announce a withdrawal; it can be taken once the contract's UNBOND has passed."""
-    with _on_chain("let the money go"):
+    with on_chain("let the money go"):
         return await node.exit(body.amount)
 
 
@@ -53,7 +53,7 @@ async def withdraw(node: Node) -> Transaction:
     if head and head.time < account.exit_at:
         left = account.exit_at - head.time
         raise ChainError(f"{account.exit_amount} wei leave, but not before {left} s from now: ask again then")
-    with _on_chain("pay out"):
+    with on_chain("pay out"):
         return await node.withdraw()
 
 

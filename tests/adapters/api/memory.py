@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
-from blockedge_node.api import models
+from blockedge_node.api import court_models, models
 from blockedge_node.api.backend import NotFound, Output
 from blockedge_node.core.hashing import keccak256
 from blockedge_node.core.task import unit_id
@@ -37,6 +37,8 @@ class MemoryBackend:
             models.Peer(peer_id="12D3KooWA", addresses=("/ip4/127.0.0.1/tcp/1",), address=OTHER)
         ]
         self.break_with: Exception | None = None
+        self.staked = 0
+        self.trials: list[court_models.Dispute] = []
 
     # ── node
     async def status(self) -> models.NodeStatus:
@@ -288,3 +290,101 @@ class MemoryBackend:
             difference=0,
             holds=True,
         )
+
+    # ── the Court
+    async def tickets(self, *, everybody: bool) -> court_models.Tickets:
+        mine = tuple(
+            court_models.Ticket(
+                id=i,
+                owner=ME,
+                mine=True,
+                state="young",
+                stake=10**16,
+                earned=0,
+                staked_at=1_700_000_000,
+                drawn_from=1_700_000_010,
+            )
+            for i in range(self.staked)
+        )
+        return court_models.Tickets(
+            seat=10**16,
+            ticket_age=10,
+            unbond=600,
+            staked=self.staked + 7,
+            live=7,
+            owners=3,
+            owners_needed=3,
+            tickets=mine,
+        )
+
+    async def stake(self, count: int) -> Sequence[models.Transaction]:
+        if count > 50:
+            raise Rejected("BadValue")
+        self.staked += count
+        return [
+            models.Transaction(tx=b"\x0a" * 32, call="stake", block=10, gas=73_000, fee=10**13)
+            for _ in range(count)
+        ]
+
+    async def unstake(self, ticket: int) -> models.Transaction:
+        return self._about(ticket, "unstake")
+
+    async def withdraw_ticket(self, ticket: int) -> models.Transaction:
+        raise ChainError(f"ticket {ticket} is in: unstake it first")
+
+    async def collect(self, ticket: int) -> models.Transaction:
+        return self._about(ticket, "collect")
+
+    def _about(self, ticket: int, call: str) -> models.Transaction:
+        if ticket >= self.staked:
+            raise NotFound(f"there is no ticket {ticket}")
+        return models.Transaction(tx=b"\x0b" * 32, call=call, block=11, gas=30_000, fee=10**13)
+
+    async def disputes(self) -> Sequence[court_models.Dispute]:
+        return self.trials
+
+    async def dispute(self, unit: bytes) -> court_models.Dispute:
+        return next(trial for trial in self.trials if trial.unit == unit)
+
+    async def appeal(self, unit: bytes) -> models.Transaction:
+        if (await self.dispute(unit)).stage != "appealing":
+            raise ChainError("it can be appealed once all votes are shown")
+        return models.Transaction(tx=b"\x0c" * 32, call="appeal", block=12, gas=80_000, fee=10**13)
+
+
+def a_trial(unit: bytes, stage: str = "voting") -> court_models.Dispute:
+    seats = (
+        court_models.Seat(
+            seat=0, ticket=4, owner=OTHER, vote="shown", result_hash=b"\x01" * 32, says="wrong"
+        ),
+        court_models.Seat(seat=1, vote="empty"),
+    )
+    first = court_models.Round(
+        round=0,
+        since=1_700_000_000,
+        funder=OTHER,
+        commit_by=1_700_000_010,
+        reveal_by=1_700_000_015,
+        appeal_by=1_700_000_025,
+        standing="unresolved",
+        seats=seats,
+    )
+    return court_models.Dispute.model_validate(
+        {
+            "unit": unit,
+            "task": TASK,
+            "phase": "disputed",
+            "stage": stage,
+            "stage_by": 1_700_000_010,
+            "requester": OTHER,
+            "worker": ME,
+            "accuser": OTHER,
+            "roles": ("worker",),
+            "since": 1_700_000_000,
+            "price": 1,
+            "deposit": 20,
+            "fee": 1,
+            "accused": b"\x02" * 32,
+            "rounds": (first,),
+        }
+    )

@@ -14,7 +14,7 @@ import trio
 from blockedge_node.api.server import serve
 from blockedge_node.errors import ConfigError, PeerError, Rejected, Transient, Unreachable
 from tests.adapters.api.conftest import MAX_UPLOAD
-from tests.adapters.api.memory import ME, TASK, MemoryBackend
+from tests.adapters.api.memory import ME, TASK, MemoryBackend, a_trial
 
 pytestmark = pytest.mark.trio
 
@@ -63,7 +63,7 @@ async def test_status_writes_hashes_as_hex_and_wei_as_text(api: httpx.AsyncClien
 
 
 async def test_every_plain_read_answers(api: httpx.AsyncClient) -> None:
-    for path in "peers jobs tasks bids reports wallet settings audit logs programs".split():
+    for path in "peers jobs tasks bids reports wallet settings audit logs programs tickets disputes".split():
         answer = await api.get(f"/api/v1/{path}")
         assert answer.status_code == 200, path
     assert (await api.get("/api/v1/reputation/0x" + "22" * 20)).json()["score"] == 210_000
@@ -356,3 +356,38 @@ async def test_an_address_in_use_is_a_setting_to_change(node: MemoryBackend, soc
     with pytest.raises(ConfigError, match=rf"cannot listen on 127.0.0.1:{port}"):
         await serve(node, path=socket, tcp=f"127.0.0.1:{port}", token_file=socket.parent / "token")
     taken.close()
+
+
+# ── the Court ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_tickets_are_staked_and_held(api: httpx.AsyncClient) -> None:
+    staked = (await api.post("/api/v1/tickets/stake", json={"count": 2})).json()
+    assert [tx["call"] for tx in staked] == ["stake", "stake"]
+    body = (await api.get("/api/v1/tickets")).json()
+    assert (body["seat"], body["staked"]) == ("10000000000000000", 9)
+    assert [t["id"] for t in body["tickets"]] == [0, 1]
+    assert body["tickets"][0]["owner"] == "0x" + ME.hex()
+    assert (await api.post("/api/v1/tickets/1/unstake")).json()["call"] == "unstake"
+    assert (await api.post("/api/v1/tickets/1/collect")).json()["call"] == "collect"
+    assert_problem(await api.post("/api/v1/tickets/1/withdraw"), 409, "chain", "unstake it first")
+    assert_problem(await api.post("/api/v1/tickets/7/unstake"), 404, "not-found", "no ticket 7")
+    assert_problem(await api.post("/api/v1/tickets/x/unstake"), 422, "invalid")
+    assert_problem(await api.post("/api/v1/tickets/stake", json={"count": 0}), 422, "invalid", "count")
+    refused = await api.post("/api/v1/tickets/stake", json={"count": 51})
+    assert_problem(refused, 409, "chain", "refused to take the stake: BadValue")
+
+
+async def test_disputes_are_shown_by_a_prefix_and_appealed(
+    api: httpx.AsyncClient, node: MemoryBackend
+) -> None:
+    node.trials = [a_trial(b"\xaa\xbb" + bytes(30)), a_trial(b"\xaa\xcc" + bytes(30), "appealing")]
+    assert [row["stage"] for row in (await api.get("/api/v1/disputes")).json()] == ["voting", "appealing"]
+    one = (await api.get("/api/v1/disputes/0xaabb")).json()
+    assert one["rounds"][0]["seats"][0]["says"] == "wrong"
+    assert one["rounds"][0]["seats"][1]["owner"] is None
+    assert len(assert_problem(await api.get("/api/v1/disputes/aa"), 409, "ambiguous-id")["candidates"]) == 2
+    assert_problem(await api.get("/api/v1/disputes/ee"), 404, "not-found", "/api/v1/disputes lists them")
+    assert_problem(await api.get("/api/v1/disputes/no"), 400, "bad-request")
+    assert_problem(await api.post("/api/v1/disputes/aabb/appeal"), 409, "chain", "all votes are shown")
+    assert (await api.post("/api/v1/disputes/aacc/appeal")).json()["call"] == "appeal"

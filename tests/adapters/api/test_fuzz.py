@@ -17,6 +17,11 @@ ROUTES = (
     ("POST", "/api/v1/peers"),
     ("POST", "/api/v1/wallet/fund"),
     ("POST", "/api/v1/wallet/exit"),
+    ("POST", "/api/v1/tickets/stake"),
+    ("POST", "/api/v1/tickets/{}/unstake"),
+    ("POST", "/api/v1/disputes/{}/appeal"),
+    ("GET", "/api/v1/disputes/{}"),
+    ("GET", "/api/v1/tickets?everybody={}"),
     ("GET", "/api/v1/jobs/{}"),
     ("DELETE", "/api/v1/jobs/{}"),
     ("GET", "/api/v1/jobs/{}/result?shard={}"),
@@ -24,7 +29,7 @@ ROUTES = (
     ("GET", "/api/v1/logs?since={}&wait={}"),
     ("GET", "/api/v1/reputation/{}"),
 )
-FIELDS = "kind program inputs shards fuel max_price weights rep_min name wasm argv files amount label".split()
+FIELDS = "kind program inputs shards fuel max_price weights rep_min name wasm argv files amount label count".split()
 ATOMS: tuple[Any, ...] = (
     None, True, 0, -1, 1, 2**53, 2**96, 10**400, 1.5, float("inf"), "", "0", "1", "0x", "0x12", "0x" + "11" * 32,
     "pow", "wasm", "frames", "\ud800", "\0", "é" * 300, "9" * 5000, [], {}, ["0x" + "11" * 32],
