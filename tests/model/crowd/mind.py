@@ -187,10 +187,14 @@ class Crowd(Mistakes):
         impatient = self._sometimes(0.05)
         match unit.phase:
             case Phase.ASSIGNED:
+                if self._on_the_edge(world.result_by(unit)):
+                    return self._commit(unit, job)
                 if now > world.result_by(unit) or impatient:
                     return self._timeout(unit, job)
                 return self._commit(unit, job) if job.diligent else None
             case Phase.COMMITTED:
+                if self._on_the_edge(world.reveal_by(unit)):
+                    return self._reveal(unit, job)
                 if now > world.reveal_by(unit) or impatient:
                     return self._timeout(unit, job)
                 return self._committed(unit, job)
@@ -203,6 +207,10 @@ class Crowd(Mistakes):
             case _:
                 held = any(report.stage != Stage.CLOSED for report in unit.reports.values())
                 return self._close(unit, job) if held or self._sometimes(0.3) else None
+
+    def _on_the_edge(self, deadline: int) -> bool:
+        """The last second of a window, or the first one after it: time for calls that belong into it."""
+        return self.world.now - deadline in (0, 1) and self._sometimes(0.5)
 
     def _anything(self) -> list[Callable[[Unit, Job], Call]]:
         always = [
@@ -252,6 +260,8 @@ class Crowd(Mistakes):
             late = any(demand.open and now > demand.by for demand in unit.demands)
             if late or self._sometimes(0.4):
                 return self._timeout(unit, job) if late and self._sometimes(0.8) else self._supply(unit, job)
+        if self._on_the_edge(world.challenge_by(unit)):
+            return self._report(unit, job)
         if now <= world.challenge_by(unit) and not impatient:
             eager = 2 if self._is_right(job) else 4
             if unit.bonded < eager and self._sometimes(0.3 if self._is_right(job) else 0.8):
