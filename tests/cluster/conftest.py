@@ -105,9 +105,11 @@ def _try(call: Callable[[], Any]) -> Any | None:
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def network(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A module's POLICY, if it has one, goes for every node of its network."""
     directory = tmp_path_factory.mktemp("net") / "dev"
-    policies = {i: {**PRICES[i], "bid_window": 1.5} for i in range(1, NODES + 1)}
+    policy = {"bid_window": 1.5, **getattr(request.module, "POLICY", {})}
+    policies = {i: {**PRICES[i], **policy} for i in range(1, NODES + 1)}
     devnet = cluster.create(directory, NODES, block_time=1.0, policies=policies)
     try:
         for i in range(1, NODES + 1):
