@@ -13,7 +13,7 @@ from blockedge_node.core.actions import PublishBids, RefuseAward
 from blockedge_node.core.bidder import Bidder
 from blockedge_node.core.events import AwardHeard, RefusalSent
 from blockedge_node.core.hashing import keccak256
-from blockedge_node.core.ids import Digest, Hash
+from blockedge_node.core.ids import ZERO_HASH, Digest, Hash
 from blockedge_node.core.selection import why_ineligible
 from blockedge_node.core.task import Bid, Kind, Mode, Request
 from blockedge_node.core.unit import Account, Reputation, Standing
@@ -31,6 +31,7 @@ from tests.core.builders import (
     request_heard,
     world,
 )
+from tests.core.checked import COURT, before_court
 from tests.core.story import play
 
 
@@ -117,6 +118,37 @@ def test_a_request_that_is_not_bid_for_has_a_reason(
     code: str, changes: dict[str, Any], policy: dict[str, Any]
 ) -> None:
     assert is_code(code, request(**changes), world(BOB, **policy))
+
+
+def test_a_court_kind_is_bid_for_before_enough_jurors_and_with_its_check_fee_at_stake() -> None:
+    asked = request(kind=Kind.WASM, spot_bps=1_000, check_fee=10**13)
+    here = before_court(BOB, min_ticket_owners=3, engines=frozenset({"any"}))
+    bidder, _ = bidders.begin(request_heard(asked), here)
+    assert bidder is not None
+    assert bidder.bids[0].bid.deposit == 20 * max(bidder.bids[0].bid.price, asked.check_fee)
+    dear = replace(asked, check_fee=COURT.seat // 10)
+    bidder, _ = bidders.begin(request_heard(dear), here)
+    assert bidder is not None
+    assert bidder.bids[0].bid.deposit == 2 * COURT.seat
+    few = before_court(BOB, min_ticket_owners=4)
+    assert is_code("ticket_owners", asked, few)
+
+
+def test_an_award_commits_to_secrets_iff_its_kind_is_checked() -> None:
+    for asked, here, right in (
+        (request(), world(BOB), ZERO_HASH),
+        (
+            request(kind=Kind.WASM, spot_bps=1_000, check_fee=10**13),
+            before_court(BOB, min_ticket_owners=3),
+            Hash(b"d" * 32),
+        ),
+    ):
+        for given in (ZERO_HASH, Hash(b"d" * 32)):
+            bidder, _ = bidders.begin(request_heard(asked), here)
+            assert bidder is not None
+            heard = award_heard(asked, bidder.bids[0].bid, draw_commit=given)
+            _, worker, _ = bidders.answer(bidder, heard, 0, here)
+            assert (worker is not None) == (given == right)
 
 
 def test_no_bid_on_an_old_head_or_for_a_requester_that_cannot_pay() -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blockedge_node.core import deadlines
-from blockedge_node.core.ids import Address, Hash, Root, TaskId
+from blockedge_node.core.court import DemandView
+from blockedge_node.core.ids import Address, Hash, Root, Secret, TaskId
 from blockedge_node.core.params import Params
 from blockedge_node.core.task import Request
 from blockedge_node.core.unit import Phase, ReportView, Terms, UnitView
@@ -111,6 +112,33 @@ def test_settle_waits_for_reports_only_if_there_are_any() -> None:
 
 def test_stranger_cannot_settle_without_the_secret_before_grace() -> None:
     assert deadlines.settle_after(unit(Phase.REVEALED, 1_000, flags=0), DEV) == 1_017
+
+
+def test_who_shows_the_secret_settles_at_once() -> None:
+    quiet = unit(Phase.REVEALED, 1_000, flags=0)
+    assert deadlines.settle_after(quiet, DEV, shown=True) == 1_012
+    assert deadlines.settles(quiet, DEV, 1_013, shown=True)
+    assert not deadlines.settles(quiet, DEV, 1_012, shown=True)
+    assert not deadlines.settles(quiet, DEV, 1_013)
+    assert deadlines.settles(quiet, DEV, 1_018)
+    assert not deadlines.settles(unit(Phase.DISPUTED, 1_000), DEV, 9_999)
+
+
+def test_an_open_demand_is_waited_for_and_then_ends_the_unit() -> None:
+    asked = (DemandView(chunk=0, by=1_020), DemandView(chunk=9, by=1_015))
+    view = unit(Phase.REVEALED, 1_000, demands=asked)
+    assert deadlines.open_demands(view) == asked
+    assert deadlines.timeout_after(view, DEV) == 1_015
+    assert not deadlines.settles(view, DEV, 1_019)
+    answered = replace(view, demands=tuple(replace(demand, supplied=True) for demand in asked))
+    assert deadlines.timeout_after(answered, DEV) is None
+    assert deadlines.settles(answered, DEV, 1_019)
+
+
+def test_a_defended_unit_ends_in_court() -> None:
+    view = unit(Phase.DISPUTED, 1_000)
+    assert deadlines.timeout_after(view, DEV) == 1_010
+    assert deadlines.timeout_after(replace(view, defended=Secret(b"w" * 32)), DEV) is None
 
 
 def test_dispute_halves_between_the_two_sides() -> None:

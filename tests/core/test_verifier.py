@@ -6,7 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 from blockedge_node.core import verifier as verifiers
-from blockedge_node.core.actions import Check, CloseReports, CommitReport, RevealReport, Settle
+from blockedge_node.core.actions import (
+    Appeal,
+    Check,
+    CloseReports,
+    CloseRound,
+    CommitReport,
+    RevealReport,
+    Settle,
+)
 from blockedge_node.core.events import Checked, CheckFailed
 from blockedge_node.core.hashing import keccak256
 from blockedge_node.core.ids import Address, Hash, Root, Secret
@@ -30,7 +38,10 @@ from tests.core.builders import (
     solved,
     world,
 )
+from tests.core.checked import COURT, DRAWN, TICKETS, UNDRAWN, before_court
+from tests.core.checked import WRONG as OTHERS
 from tests.core.story import Story, play
+from tests.core.test_checker import before_jury
 
 
 def shown(kind: int = Kind.POW) -> UnitView:
@@ -134,6 +145,69 @@ def test_which_results_are_recomputed() -> None:
     assert not wants(ALICE, court, RESULT)
     assert wants(ALICE, court, lie), "what was delivered is not what was revealed"
     assert wants(ALICE, court, RESULT, verify_own_bps=10_000)
+
+
+def test_before_a_court_anybody_samples_court_kinds() -> None:
+    view = UNDRAWN.shown(UNDRAWN.committed)
+
+    def wants(me: Address, view: UnitView = view, **policy: Any) -> bool:
+        return verifiers.wants(view, None, before_court(me, START + 20, **policy))
+
+    assert wants(CAROL, verify_bps_court=10_000)
+    assert not wants(CAROL), "by default only what is one's own, or drawn"
+    assert not wants(CAROL, verify_bps_court=10_000, verifier=False)
+    assert not wants(CAROL, verify_bps_court=10_000, kinds=frozenset({1}))
+    assert not wants(BOB, verify_bps_court=10_000), "never one's own work"
+    checked = DRAWN.shown(DRAWN.checked(Hash(bytes(32)), CAROL))
+    assert not wants(CAROL, checked, verify_bps_court=10_000), "I am its checker"
+    assert wants(DAVE, checked, verify_bps_court=10_000)
+
+
+def test_a_court_reports_bond_pays_for_a_jury() -> None:
+    terms = UNDRAWN.committed.terms
+    assert verifiers.bond(terms, DEV) == terms.deposit // 20
+    assert verifiers.bond(terms, COURT) == terms.deposit // 20 + 5 * terms.check_fee
+    dear = replace(terms, check_fee=terms.deposit)
+    assert verifiers.bond(dear, COURT) == 6 * terms.deposit
+
+
+def reporting(found: Result) -> tuple[Story, UnitView]:
+    """Dave, who got `found` for Bob's unit and has shown so; challengeBy is START + 32."""
+    view = UNDRAWN.shown(UNDRAWN.committed)
+    story = play(verifiers.begin(view), DAVE).before(COURT, TICKETS).at(20).sees(view).then_wants(Check)
+    story.gets(replace(WRONG, unit=view.unit, result=found, evidence=b"")).then_wants(CommitReport)
+    report = ReportView(index=1, author=DAVE, hash=story.wanted(CommitReport).hash)
+    story.sees(replace(view, reports=(report,))).at(33).then_wants(RevealReport)
+    opened = story.wanted(RevealReport)
+    assert (opened.index, opened.result_hash) == (1, found.hash())
+    return story, replace(view, reports=(replace(report, result_hash=found.hash()),))
+
+
+def test_a_reporter_that_is_sure_appeals_an_acquittal() -> None:
+    story, view = reporting(OTHERS)
+    view = before_jury(UNDRAWN.disputed(view), votes=5)
+    story.sees(view).at(77).then_rests().at(78).then_wants(Appeal)
+    story.at(92).then_rests().at(93).then_wants(CloseRound)
+    unresolved = before_jury(UNDRAWN.disputed(view), votes=0)
+    story.sees(unresolved).at(78).then_rests()
+    paid = ended(replace(view, final_hash=view.result_hash), Phase.PAID, START + 99)
+    story.sees(paid).then_wants(CloseReports).then_tells("report.ended")
+
+
+def test_only_the_final_hash_was_right() -> None:
+    story, view = reporting(OTHERS)
+    convicted = ended(replace(view, final_hash=Hash(b"z" * 32)), Phase.SLASHED, START + 99)
+    story.sees(convicted).then_wants(CloseReports).then_tells("report.ended")
+    story, view = reporting(OTHERS)
+    convicted = ended(replace(view, final_hash=OTHERS.hash()), Phase.SLASHED, START + 99)
+    story.sees(convicted).then_tells("report.right")
+
+
+def test_whoever_closes_a_right_report_has_a_false_check_fined() -> None:
+    story, view = reporting(OTHERS)
+    agreed = ReportView(index=0, author=CAROL, hash=Hash(bytes(32)), result_hash=view.result_hash)
+    convicted = ended(replace(view, reports=(agreed, *view.reports)), Phase.SLASHED, START + 99)
+    assert story.sees(convicted).wanted(CloseReports).indexes == (0, 1)
 
 
 def test_a_court_unit_is_reported_with_my_own_result() -> None:
