@@ -192,7 +192,7 @@ class Watcher:
             first = min(self._suspects.values())
             log.warning("views differ from slots", units=len(self._suspects), reading_again_from=first)
             self.logs.drop_above(self.book.whole_cut(min(first, target.number) - 1))
-        raise self.logs.disbelieve("gave events that do not make the contract's slots")
+        raise self.logs.disbelieve("gave events that do not make what the contracts say")
 
     async def _read_and_compare(self, target: Block) -> bool:
         """Whether all slots are as the views say; units that are not stay suspects until they are."""

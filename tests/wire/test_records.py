@@ -12,13 +12,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blockedge_node.core.actions import ChainAction, Note, Reveal
-from blockedge_node.core.events import Event, Job, WorkSolved
+from blockedge_node.chain.book import UnitBook
+from blockedge_node.chain.events import Demanded, Supplied
+from blockedge_node.core.actions import Appeal, ChainAction, CloseRound, CommitCheck, Note, Reveal
+from blockedge_node.core.commitment import Role
+from blockedge_node.core.court import SeatProof, Ticket
+from blockedge_node.core.events import (
+    BidWindowClosed,
+    Checked,
+    Event,
+    HeadSeen,
+    Job,
+    SecretHeard,
+    WorkSolved,
+)
 from blockedge_node.core.facts import volatile
 from blockedge_node.core.ids import Address, Hash, Secret, UnitId
 from blockedge_node.core.task import Bid, Result
-from blockedge_node.core.unit import Phase, UnitView
+from blockedge_node.core.unit import Head, Phase, Standing, UnitView
 from blockedge_node.wire import codec, records
+from tests.adapters.chain.test_book import terms, trial
 
 
 class Colour(StrEnum):
@@ -210,6 +223,63 @@ def test_the_cores_own_types_are_records() -> None:
     assert records.load({"Note": Note}, records.dump(note)) == note
     for hint in (Event, ChainAction, UnitView, Job, Bid, Reveal, Phase | None):
         records.codec_for(hint)
+
+
+def test_a_tried_unit_and_its_tickets_are_records() -> None:
+    """The longest story a view can tell: checked, demanded, disputed, voted on twice, ruled."""
+    book, unit = UnitBook(), terms(0).unit
+    told = trial(0)
+    for i, record in enumerate([*told[:6], Demanded(unit, 1, 9), Supplied(unit, 1, b"chunk"), *told[6:]]):
+        book.apply(record, i, 100 + i)
+    view = book.get(unit)
+    assert view is not None
+    assert view.case is not None
+    assert records.load_as(UnitView, records.dump_as(UnitView, view)) == view
+    ticket = Ticket(id=3, owner=Address(b"\x07" * 20), staked_at=1, left_at=2, stake=10**16)
+    events: list[Event] = [
+        HeadSeen(
+            head=Head(number=1, hash=Hash(bytes(32)), time=1),
+            standing=Standing(),
+            views=(view,),
+            tickets=(ticket,),
+        ),
+        SecretHeard(unit=unit, secret=Secret(b"\x01" * 32), guard_r=Hash(b"\x02" * 32)),
+        BidWindowClosed(
+            task=terms(0).task,
+            shard=0,
+            round=1,
+            draw_secret=Secret(b"\x03" * 32),
+            guard_secret=Secret(b"\x04" * 32),
+        ),
+        Checked(
+            unit=unit, wrong=False, result=None, evidence=b"", salt=Secret(b"\x05" * 32), role=Role.JUROR
+        ),
+    ]
+    for event in events:
+        assert records.load_as(Event, records.dump_as(Event, event)) == event
+    case = view.case.case
+    calls: list[ChainAction] = [
+        Appeal(unit=unit, case=case, round=1, value=11),
+        CloseRound(unit=unit, target=view.on_chain, case=case, final_hash=Hash(b"\x06" * 32)),
+        CommitCheck(
+            unit=unit,
+            target=view.on_chain,
+            proof=SeatProof(attempt=1, tickets=2),
+            hash=Hash(b"\x07" * 32),
+        ),
+    ]
+    for call in calls:
+        assert records.load_as(ChainAction, records.dump_as(ChainAction, call)) == call
+
+
+def test_rows_of_a_time_without_courts_still_load() -> None:
+    """Fields were only added: a journal written before them is read as it was."""
+    row = records.dump_as(
+        Checked,
+        Checked(unit=UnitId(bytes(32)), wrong=True, result=None, evidence=b"", salt=Secret(bytes(32))),
+    )
+    old = {name: value for name, value in codec.decode(row).items() if name != "role"}
+    assert records.load_as(Checked, codec.encode(old)).role is Role.REPORTER
 
 
 def test_enum_values_are_checked() -> None:

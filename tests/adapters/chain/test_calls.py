@@ -11,20 +11,28 @@ import pytest
 from web3 import Web3
 
 from blockedge_node.chain.abi_codec import contract
-from blockedge_node.chain.calls import encode, function_of, key_of
+from blockedge_node.chain.calls import encode, function_of, key_of, target_of, value_of
+from blockedge_node.chain.court_events import CaseOpened
 from blockedge_node.chain.events import Skipped, decode_log
 from blockedge_node.chain.reverts import explain, skip_reason
 from blockedge_node.core.actions import ChainAction, CloseReports
+from blockedge_node.core.court import CaseView, DrawView, RoundView, Seat, SeatProof, Ticket
 from blockedge_node.core.hashing import Domain, keccak256
 from blockedge_node.core.ids import ZERO_HASH, Address
 from blockedge_node.core.unit import Phase, UnitView
 
 from .conftest import DETECTOR, REQUESTER, WORKER
+from .court_scene import CourtStory
 from .scene import DATA, Story
-from .test_book import terms
+from .test_book import terms, trial
 
-ABI = json.loads(files("blockedge_node.chain").joinpath("abi", "BlockEdge.json").read_text())["abi"]
-WEB3 = Web3().eth.contract(abi=ABI)
+
+def web3_of(name: str) -> Any:
+    text = files("blockedge_node.chain").joinpath("abi", f"{name}.json").read_text()
+    return Web3().eth.contract(abi=json.loads(text)["abi"])
+
+
+WEB3 = {name: web3_of(name) for name in ("BlockEdge", "Court")}
 
 
 def story(shard: int = 0) -> Story:
@@ -45,7 +53,7 @@ def view_of(told: Story) -> UnitView:
 
 
 def decoded(calls: list[ChainAction]) -> tuple[str, dict[str, Any]]:
-    function, arguments = WEB3.decode_function_input(encode(calls))
+    function, arguments = WEB3[target_of(calls[0])].decode_function_input(encode(calls))
     return function.fn_name, arguments
 
 
@@ -111,6 +119,82 @@ def test_single_calls_do_not_batch() -> None:
         encode([report, told.settle(view)])
 
 
+def court_story() -> CourtStory:
+    return CourtStory(
+        domain=Domain(1, Address(bytes(20))), requester=REQUESTER, worker=WORKER, now=1_000, hidden=True
+    )
+
+
+def court_view(told: CourtStory) -> UnitView:
+    (case,) = (record.case for record in trial(0) if isinstance(record, CaseOpened))
+    draw = DrawView(secret=told.draw_secret, guard_r=told.guard_r, seed=keccak256(b"seed"))
+    rounds = (RoundView(round=0, since=1, funder=case.accuser),)
+    return replace(view_of(told), draw=draw, committed_at=77, case=CaseView(case=case, rounds=rounds))
+
+
+SEAT = Seat(ticket=Ticket(id=4, owner=DETECTOR.address, staked_at=1), proof=SeatProof(attempt=3, tickets=9))
+
+
+def test_secrets_travel_with_reveals_and_settlements() -> None:
+    told = court_story()
+    view = court_view(told)
+    _, args = decoded([told.reveal(view), told.reveal(view, shown=True)])
+    shown = [(opening["secret"], opening["guardR"]) for opening in args["openings"]]
+    assert shown == [(bytes(32), bytes(32)), (told.draw_secret, told.guard_r)]
+    _, args = decoded([told.settle(view, shown=True), told.settle(view)])
+    shown = [(secret["secret"], secret["guardR"]) for secret in args["secrets"]]
+    assert shown == [(told.draw_secret, told.guard_r), (bytes(32), bytes(32))]
+
+
+def test_calls_of_a_check_and_a_dispute() -> None:
+    told = court_story()
+    view = court_view(told)
+    calls: dict[str, ChainAction] = {
+        "draw": told.draw(view),
+        "commitCheck": told.commit_check(view, SEAT),
+        "fineChecker": told.fine_checker(view, SEAT.proof),
+        "showJury": told.show_jury(view),
+        "defend": told.defend(view, 9),
+        "demand": told.demand(view, 1),
+        "supply": told.supply(view, 1),
+    }
+    seen = {}
+    for name, call in calls.items():
+        function, seen[name] = decoded([call])
+        assert (function, target_of(call), value_of(call)) == (name, "BlockEdge", 0)
+        assert tuple(seen[name]["unit"]["data"]) == view.data
+        with pytest.raises(ValueError, match="takes one item"):
+            encode([call, call])
+    assert (seen["draw"]["secret"], seen["draw"]["guardR"]) == (told.draw_secret, told.guard_r)
+    assert seen["commitCheck"]["proof"] == {"attempt": 3, "tickets": 9}
+    assert (seen["fineChecker"]["drawSeed"], seen["fineChecker"]["committedAt"]) == (keccak256(b"seed"), 77)
+    assert seen["showJury"]["sR"] == told.jury_secret
+    assert (seen["defend"]["sW"], seen["defend"]["tickets"]) == (told.guard_secret, 9)
+    assert seen["demand"]["result"]["outputRoot"] == told.result.output_root
+    assert (seen["supply"]["count"], len(seen["supply"]["path"])) == (2, 1)
+
+
+def test_calls_of_the_court_carry_its_case_and_appeals_their_fees() -> None:
+    told = court_story()
+    view = court_view(told)
+    assert view.case is not None
+    case = view.case.case
+    calls: dict[str, ChainAction] = {
+        "commitVote": told.vote(case, 0, 2, SEAT, None),
+        "revealVote": told.show_vote(case, 0, 2, None),
+        "appeal": told.appeal(view),
+        "closeRound": told.close_round(view),
+    }
+    for name, call in calls.items():
+        function, args = decoded([call])
+        assert (function, target_of(call)) == (name, "Court")
+        assert args["case_"]["seed"] == case.seed
+        assert args["case_"]["fee"] == case.fee
+        assert value_of(call) == (11 * case.fee if name == "appeal" else 0)
+    _, args = decoded([calls["commitVote"]])
+    assert (args["round"], args["seat"], args["attempt"]) == (0, 2, 3)
+
+
 def test_keys_tell_calls_apart() -> None:
     told = story()
     assert key_of(told.award_commit()) == key_of(story().award_commit())
@@ -137,6 +221,17 @@ def test_reverts_have_names_and_figures() -> None:
     assert str(explain(text)) == "Reverted: why"
     assert str(explain(b"\x01\x02\x03\x04")) == "Reverted: 0x01020304"
     assert skip_reason(errors["TooEarly"].selector) == "TooEarly"
+
+
+def test_the_courts_reverts_have_its_own_names() -> None:
+    errors = {signature.name: signature for signature in contract("Court").errors.values()}
+    words = lambda *numbers: b"".join(n.to_bytes(32, "big") for n in numbers)  # noqa: E731
+    assert str(explain(errors["BadValue"].selector + words(5, 3))) == "BadValue: expected 5, actual 3"
+    state = errors["BadPhase"].selector + words(1, 2)
+    assert str(explain(state, "Court")) == "BadPhase: expected OPEN, actual CLOSED"
+    assert str(explain(errors["NotSeat"].selector)) == "NotSeat"
+    insolvent = next(e for e in contract("BlockEdge").errors.values() if e.name == "Insolvent")
+    assert str(explain(insolvent.selector + words(5, 3), "Court")) == "Insolvent: required 5, free 3"
 
 
 def test_logs_of_others_are_nothing_and_broken_ones_an_error() -> None:

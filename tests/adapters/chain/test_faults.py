@@ -361,10 +361,37 @@ async def test_logs_that_were_kept_back_are_found_through_the_slots(
             nursery.start_soon(worker.chain.send, story.reveal(view))
             await eventually(lambda: pool(anvil))
             anvil.mine()
-        await eventually(lambda: "do not make the contract's slots" in worker.chain.status().problem)
+        await eventually(lambda: "do not make what the contracts say" in worker.chain.status().problem)
         assert worker.view(story.unit) == view  # nothing is decided on what does not hold together
         proxy.answer = proxy.forward
         await worker.sees(story.unit, lambda v: v is not None and v.phase is Phase.REVEALED)
+
+
+async def test_a_ticket_that_is_kept_back_is_missed(anvil: Anvil, deployed: Deployment) -> None:
+    """Every ticket counts in every draw: one more or less, and all seats are others."""
+    staked = "0x" + next(e.hash for e in contract("Court").events.values() if e.name == "TicketStaked").hex()
+    async with (
+        proxy_before(anvil.url) as proxy,
+        running(anvil, deployed, WORKER, urls=(proxy.url,)) as worker,
+        running(anvil, deployed, REQUESTER) as requester,
+    ):
+        await mined(anvil, requester.chain.stake())
+        await worker.until(lambda seen: len(seen.tickets) == 1)
+        before = worker.heads[-1]
+
+        def hide(question: dict[str, Any], reply: dict[str, Any]) -> None:
+            if question["method"] == "eth_getLogs":
+                reply["result"] = [log for log in reply["result"] if log["topics"][0] != staked]
+
+        proxy.edit(hide)
+        await mined(
+            anvil, requester.chain.stake(), requester.chain.unstake(0)
+        )  # the second is told, by itself
+        await eventually(lambda: "do not make what the contracts say" in worker.chain.status().problem)
+        assert worker.heads[-1] == before
+        proxy.answer = proxy.forward
+        await worker.until(lambda seen: len(seen.tickets) == 2)
+        assert worker.heads[-1].tickets[0].left_at
 
 
 async def test_rubbish_logs_are_disbelieved(anvil: Anvil, deployed: Deployment) -> None:
