@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The golden table (tests/golden) on aarch64: real Cranelift aarch64 code, run by qemu's user emulation.
+# The golden table (tests/golden) on aarch64: real Cranelift aarch64 code, run by qemu's user emulation; and the system
+# calls that this takes, which the filter of executor/seccomp.py must let through.
 #
 # Needs apt (to read Debian's package lists; nothing foreign is installed), dpkg, pip from .venv, the network at the
 # first run, and qemu-aarch64 (installed with apt when we are root). Everything it fetches stays in build/arm:
@@ -67,7 +68,12 @@ if [ ! -d "$ARM/site/wasmtime" ]; then
     for wheel in "$ARM"/wheels/*.whl; do "$VENV/bin/python" -m zipfile -e "$wheel" "$ARM/site"; done
 fi
 
+PYTHON=(-L "$ARM/root" -E "PYTHONPATH=$ARM/site" "$ARM/root/usr/bin/python3.11" -B)  # -B: no bytecode of another Python
+
 step "running the golden table on aarch64 ($(qemu-aarch64 --version | head -n 1))"
-# -B: no bytecode of another Python in the tree
-exec qemu-aarch64 -L "$ARM/root" -E "PYTHONPATH=$ARM/site" "$ARM/root/usr/bin/python3.11" -B \
-    "$ROOT/tests/golden/build.py" --check
+qemu-aarch64 "${PYTHON[@]}" "$ROOT/tests/golden/build.py" --check
+
+step "comparing the system calls of a run with what seccomp lets through"
+# As the executor starts its children: with a heap for each thread, glibc would open a file (children.py).
+qemu-aarch64 -strace -E MALLOC_ARENA_MAX=1 "${PYTHON[@]}" "$ROOT/tests/golden/calls.py" >/dev/null 2>"$ARM/calls.log"
+"$VENV/bin/python" -B "$ROOT/tests/golden/calls.py" --check "$ARM/calls.log"
