@@ -18,8 +18,8 @@ from tests.sim import cheats
 from tests.sim.evm import Weather
 from tests.sim.jobs import wasm_job
 from tests.sim.network import Faults
+from tests.sim.silence import FalseChecker, Hoard, mute
 from tests.sim.test_chaos import seeds
-from tests.sim.test_checks import FalseChecker, Hoard, mute
 from tests.sim.world import CAST, Scenario
 
 LIES = (

@@ -9,88 +9,26 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import pytest
-import trio
-
 from blockedge_node.core.actions import (
-    Action,
-    Check,
     Defend,
-    DeliverResult,
     Draw,
     PublishSecret,
     Reveal,
     RevealReport,
     Settle,
     ShowJury,
-    Solve,
-    Supply,
 )
-from blockedge_node.core.commitment import Role
-from blockedge_node.core.events import Event, WorkSolved
 from blockedge_node.core.ids import ZERO_ADDRESS
 from blockedge_node.core.unit import CHECK_MISSED, SECRET_SHOWN, Phase, UnitView
-from blockedge_node.performer import Performer, Tries
 from tests.sim import cheats
 from tests.sim.jobs import wasm_job
-from tests.sim.machine import CrashPoint
 from tests.sim.node import address_called
 from tests.sim.played import Played
+from tests.sim.silence import FalseChecker, Hoard, Mute, mute
 from tests.sim.test_jury import JURORS, stakes
 from tests.sim.world import CAST, Scenario
 
 MOST_FINE = 20  # of SEAT: a missed check costs min(φ, SEAT/20)
-
-
-class Mute(Performer):
-    """Honest, but for the kinds of action that it never performs."""
-
-    def __init__(self, *, kinds: tuple[type, ...], **ports: Any) -> None:
-        super().__init__(**ports)
-        self._kinds = kinds
-
-    async def __call__(self, action: Action, tries: Tries) -> Event | None:
-        if isinstance(action, self._kinds):
-            await trio.sleep_forever()
-        return await super().__call__(action, tries)
-
-
-class FalseChecker(cheats.FalseReport):
-    """As a drawn checker, finds what nobody computed."""
-
-    def lie(self, action: Action) -> Any:
-        return self.accuse if isinstance(action, Check) and action.role is Role.CHECKER else None
-
-
-class Hoard(Performer):
-    """A worker that gives its output to nobody, and shows a chunk of it only if it `answers` a demand."""
-
-    def __init__(self, *, answers: bool, **ports: Any) -> None:
-        super().__init__(**ports)
-        self._answers = answers
-        self._kept: dict[bytes, bytes] = {}
-
-    async def __call__(self, action: Action, tries: Tries) -> Event | None:
-        blobs = self.content._blobs.held  # type: ignore[attr-defined]
-        match action:
-            case DeliverResult():
-                await trio.sleep_forever()
-            case Supply() if not self._answers:
-                await trio.sleep_forever()
-            case Supply():
-                blobs[action.revealed.output_root] = self._kept[action.revealed.output_root]
-                return await super().__call__(action, tries)
-            case Solve():
-                solved = await super().__call__(action, tries)
-                assert isinstance(solved, WorkSolved)
-                root = solved.result.output_root
-                self._kept[root] = blobs.pop(root)
-                return solved
-        return await super().__call__(action, tries)
-
-
-def mute(*kinds: type) -> cheats.MakePerformer:
-    return partial(Mute, kinds=kinds)
 
 
 def asking(seed: int, *, spot_bps: int = 10_000, **job: Any) -> Scenario:
@@ -283,31 +221,3 @@ def test_a_demand_that_is_answered_pays_for_the_answer() -> None:
     assert unit.demands
     assert all(demand.supplied for demand in unit.demands)
     assert played.output("alice") == wasm_job(times=300).right[0], "once it is served, it arrives"
-
-
-# ── crashes ──────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("lies", [False, True])
-def test_checks_survive_the_crashes_of_everybody(lies: bool, seed: int) -> None:
-    """Invariant 18 is checked at every call that anybody signs: one salt a check, whatever happens."""
-    scenario = asking(seed=seed)
-    if lies:
-        scenario.cheats("bob", cheats.fabricate(kind=2))
-    scenario.crash_rate, scenario.crash_down, scenario.trouble_until = 0.4, 1.5, 60.0
-    played = scenario.play()
-    assert all(unit.phase.terminal for unit in played.units)
-
-
-@pytest.mark.parametrize("written", [False, True])
-@pytest.mark.parametrize("victim", ["alice", "bob", "checker"])
-def test_one_crash_at_any_commit_changes_nothing(victim: str, written: bool) -> None:
-    quiet, unit = one(asking(seed=1))
-    name = checker_of(quiet, unit) if victim == "checker" else victim
-    for commit in range(1, quiet.nodes[name].disk.commits + 1):
-        played, again = one(asking(seed=1).crashes(name, CrashPoint(commit=commit, written=written)))
-        assert again.phase is Phase.PAID, f"commit {commit}"
-        assert played.gained("bob") == again.terms.price
-        assert again.check is not None
-        assert again.check.result_hash == again.result_hash
