@@ -39,9 +39,7 @@ from blockedge_node.core.sortition import ROUNDS
 from blockedge_node.core.unit import UnitView
 from blockedge_node.core.world import World
 
-LANDING_BLOCKS = (
-    6  # a vote is sent, left out of a block once, and lands; a view is up to CONF blocks old (§3.3)
-)
+LANDING_BLOCKS = 6  # a vote is sent, left out of a block once, and lands; a view is CONF blocks old (§3.3)
 TURN_BLOCKS = 2  # in which one seat may close the case before the next one tries
 LEAST_PATIENCE = 1.0  # seconds: what lies in our own store is found in any case
 
