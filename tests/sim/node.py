@@ -18,11 +18,12 @@ import trio
 from blockedge_node.core.actions import Action, ChainAction, Note
 from blockedge_node.core.events import HeadSeen, Job, JobSubmitted
 from blockedge_node.core.hashing import keccak256
-from blockedge_node.core.ids import Address, Secret, short
+from blockedge_node.core.ids import Address, Hash, Secret, UnitId, short
 from blockedge_node.core.job import ENGINE
 from blockedge_node.core.jobs import JobRun
 from blockedge_node.core.node import Machine
 from blockedge_node.core.rules import Rulebook
+from blockedge_node.core.unit import Phase, UnitView
 from blockedge_node.core.world import Policy
 from blockedge_node.engine import Engine, load
 from blockedge_node.performer import Performer
@@ -40,6 +41,7 @@ POLICY = Policy(
     bid_ttl=60,
     speed=5 * 10**7,  # slow: the jobs here declare little fuel, and shall take some seconds
 )
+PATIENCE = 2.0  # seconds for which a draw secret waits for its unit (chain/watcher.py)
 Trace = Callable[[str, str], None]  # (who, what)
 
 
@@ -110,6 +112,8 @@ class SimNode:
     _rulebook: Rulebook = field(default_factory=Rulebook)
     _scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     _port: Port | None = None
+    _views: Mapping[UnitId, UnitView] = field(default_factory=dict)  # of the last head that it was told of
+    _looked: trio.Event = field(default_factory=trio.Event)  # there was another
     _down: float = 0.0
 
     def __post_init__(self) -> None:
@@ -142,7 +146,7 @@ class SimNode:
             self._scope.cancel()
 
     def _leave(self) -> None:
-        self.engine = None
+        self.engine, self._views = None, {}
         self.net.ports.pop(self.address, None)
         if self._port is not None:
             self._port.close()
@@ -162,6 +166,7 @@ class SimNode:
             tell=lambda event: engine.tell(event),
             standing=wallet.standing,
             now=self.chain.now,
+            draw_commit=self._draw_commit,
             clients=self.policy.clients,
         )
         performer = self.make_performer(
@@ -203,6 +208,19 @@ class SimNode:
             standing = self.chain.standing(self.address)
             tickets = self.chain.tickets.tickets
             await engine.tell(HeadSeen(head=head, standing=standing, views=views, tickets=tickets))
+            self._views = {view.unit: view for view in views}
+            self._looked.set()
+            self._looked = trio.Event()
+
+    async def _draw_commit(self, unit: UnitId, wait: bool) -> Hash | None:
+        """As chain/adapter.py: of a COMMITTED unit that this node was told of, or will be in a moment."""
+        with trio.move_on_after(PATIENCE if wait else 0):
+            while True:
+                view = self._views.get(unit)
+                if view is not None and view.phase >= Phase.COMMITTED:
+                    return view.terms.draw_commit if view.phase is Phase.COMMITTED else None
+                await self._looked.wait()
+        return None
 
     # ── for the scenario ─────────────────────────────────────────────────────────────────────────────────
 

@@ -15,6 +15,7 @@ from typing import TypeVar
 import trio
 
 from blockedge_node.core import merkle
+from blockedge_node.core.commitment import draw_commit
 from blockedge_node.core.events import (
     AwardHeard,
     BidHeard,
@@ -55,10 +56,12 @@ class Port:
         tell: Callable[[Event], Awaitable[None]],
         standing: Callable[[Address], Awaitable[Standing | None]],
         now: Callable[[], int],
+        draw_commit: Callable[[UnitId, bool], Awaitable[Hash | None]],
         clients: Collection[Address] = (),
     ) -> None:
         self.me, self.nursery, self._clients = me, nursery, clients
         self._net, self._blobs, self._tell, self._standing, self._now = net, blobs, tell, standing, now
+        self._draw_commit = draw_commit
         self._waiting = Waiting(STREAMS)
         self._connections: set[trio.CancelScope] = set()
 
@@ -110,10 +113,11 @@ class Port:
                 for bid, digest, sig in zip(bids, message.digests, message.sigs, strict=True):
                     if standing:
                         await self._tell(BidHeard(bid=bid, digest=digest, sig=sig, standing=standing))
-            case SecretMessage() if topic == "notices":
-                await self._tell(
-                    SecretHeard(unit=message.unit, secret=message.secret, guard_r=message.guard_r)
-                )
+            case SecretMessage(unit=unit, secret=secret, guard_r=guard_r) if topic == "notices":
+                if await self._draw_commit(unit, True) == draw_commit(secret, guard_r):
+                    await self._tell(SecretHeard(unit=unit, secret=secret, guard_r=guard_r))
+                else:
+                    self._net.counts["opens nothing"] += 1
             case _:
                 self._net.counts["rejected"] += 1
 
