@@ -5,7 +5,6 @@ import {vm} from "../../script/Vm.sol";
 import {ICourt} from "../../src/interfaces/ICourt.sol";
 import {Case, CaseState, NO_INPUT, Phase, Ruling, Ticket, Unit, VoteState} from "../../src/Types.sol";
 import {CourtFixture} from "../utils/CourtFixture.sol";
-import {Digests} from "../utils/Digests.sol";
 
 /// @title The random calls of the court's invariant suite: six owners, several cases at a time.
 /// @dev Each call takes one seed, does what the state allows, and never reverts. `breach` keeps the first thing
