@@ -14,7 +14,7 @@ from blockedge_node.api.backend import NotFound, Output
 from blockedge_node.backend.parts import SHOWN, Parts
 from blockedge_node.core import merkle
 from blockedge_node.core.events import Job, JobCancelled, JobSubmitted
-from blockedge_node.core.ids import ZERO_HASH, Hash, Root
+from blockedge_node.core.ids import ZERO_HASH, Address, Hash, Root
 from blockedge_node.core.job import describe
 from blockedge_node.core.jobs import JobRun, request_of
 from blockedge_node.core.node import job_key
@@ -64,6 +64,9 @@ class WorkPart(Parts):
             lifetime=spec.lifetime,
             merge=spec.merge,
             label=spec.label,
+            workers=tuple(map(Address, spec.workers)),
+            spot_bps=spec.spot_bps,
+            check_fee=spec.check_fee,
         )
         self._check_affordable(job, world)
         if job.kind == Kind.WASM:

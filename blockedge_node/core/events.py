@@ -42,6 +42,9 @@ class Job:
     lifetime: int = 300  # seconds until the request expires
     merge: str = "concat"
     label: str = ""
+    workers: tuple[Address, ...] = ()  # only their bids are heard; empty: everybody's
+    spot_bps: int | None = None  # rate of spot checks; None: the node's policy, never below the deployment's least
+    check_fee: int | None = None  # φ, wei; None: the node's policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

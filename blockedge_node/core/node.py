@@ -251,7 +251,10 @@ class _Step:
         attempt = run.attempts[-1]
         key = requester_key(attempt.task)
         if key not in self.machines:
-            asked = requesters.begin(run.job.id, attempt.request, attempt.task, attempt.shards, run.avoid)
+            job = run.job
+            asked = requesters.begin(
+                job.id, attempt.request, attempt.task, attempt.shards, run.avoid, job.workers
+            )
             self._put(key, asked)
 
     def _hear_request(self, event: RequestHeard) -> None:

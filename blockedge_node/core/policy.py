@@ -89,8 +89,11 @@ def spot_check_of(job: Job, world: World) -> tuple[int, int]:
     """
     if not has_jury(job.kind, world.params):
         return 0, 0
-    rate = min(max(world.policy.spot_bps, world.params.spot_bps_min), BPS)
-    fee = planned_price(job.fuel, world) * world.policy.check_fee_bps // BPS
+    wanted = world.policy.spot_bps if job.spot_bps is None else job.spot_bps
+    rate = min(max(wanted, world.params.spot_bps_min), BPS)
+    fee = job.check_fee
+    if fee is None:
+        fee = planned_price(job.fuel, world) * world.policy.check_fee_bps // BPS
     return rate, min(max(fee, 1), most_check_fee(world.params))
 
 

@@ -55,6 +55,7 @@ class Requester:
     request: Request
     shards: tuple[Shard, ...]  # those wanted of the request's
     avoid: tuple[Address, ...] = ()  # workers that this job was let down by
+    only: tuple[Address, ...] = ()  # the workers that its client chose; empty: anybody
     published: bool = False
     cancelled: bool = False
     short_of: int = 0  # wei for which an award waits: noted once
@@ -65,10 +66,15 @@ class Requester:
 
 
 def begin(
-    job: Hash, request: Request, task: TaskId, wanted: tuple[int, ...], avoid: tuple[Address, ...] = ()
+    job: Hash,
+    request: Request,
+    task: TaskId,
+    wanted: tuple[int, ...],
+    avoid: tuple[Address, ...] = (),
+    only: tuple[Address, ...] = (),
 ) -> Requester:
     begun = tuple(Shard(index=i, unit=unit_id(task, i)) for i in wanted)
-    return Requester(job=job, task=task, request=request, shards=begun, avoid=avoid)
+    return Requester(job=job, task=task, request=request, shards=begun, avoid=avoid, only=only)
 
 
 def step(state: Requester, event: Event, world: World) -> tuple[Requester, tuple[Note, ...]]:
@@ -153,6 +159,8 @@ def _hear_bid(state: Requester, event: BidHeard, world: World, notes: list[Note]
     if shard is None or shard.end or any(offer.bid.worker == bid.worker for offer in shard.offers):
         return state  # a worker's first bid for a shard stands
     reason = why_not_offered(state.request, bid, event.standing, world)
+    if state.only and bid.worker not in state.only:
+        reason = "not_chosen"
     if reason:
         notes.append(note(shard.unit, f"bid.ignored.{reason}", worker=bid.worker))
         return state

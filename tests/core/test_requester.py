@@ -349,3 +349,10 @@ def test_a_delivery_that_can_have_no_receipt_keeps_no_machine_alive() -> None:
     story.at(placed(story).register_by - START + 1)  # bob's award is dead, carol's begins
     story.at(placed(story).register_by - START + 1).then_tells("shard.failed.no_more_bids")
     story.then_is_over()
+
+
+def test_a_client_may_choose_whose_bids_are_heard() -> None:
+    machine = requesters.begin(JOB, ASKED, TASK, (0,), only=(CAROL,))
+    story = play(machine, ALICE).gets(RequestPublished(task=TASK, at=0.0))
+    story.gets(bid_heard(BOBS)).then_tells("bid.ignored.not_chosen").gets(bid_heard(CAROLS)).gets(FIRST)
+    assert placed(story).bid == CAROLS, "though Bob's is cheaper"
