@@ -124,6 +124,7 @@ def rule(world: World, unit: Unit, ruling: Ruling) -> None:
     world.books.split(locks, gets, came=ruling.pool)
     if accuser is not None and unit.best:
         accuser.stage = Stage.CLOSED
+        accuser.ended = f"accuser, {'right' if right else 'wrong'} in {ruling.outcome.name}"
         world.emit("ReportClosed", unit=unit.id, index=unit.best, returned=back)
     _end(world, unit, ruling, spent)
 

@@ -21,6 +21,7 @@ from tests.model.chain import Answer, Chain, unlike
 from tests.model.crowd.mind import Crowd, Step
 from tests.model.crowd.people import RICH
 from tests.model.model import Model, Outcome
+from tests.model.world import Unit
 
 PARAMS = load_params((Path(__file__).parents[2] / "config" / "params.dev.json").read_text())
 START = 1_800_000_000
@@ -106,8 +107,17 @@ class Pair:
             if event.name == "Skipped":
                 for reason in event.known["reason"] if len(event.known["reason"]) == 1 else ():
                     self.coverage[f"{call.name}: skips {reason}"] += 1
+            elif event.name == "ReportClosed":
+                report = units[event.known["unit"]].reports[event.known["index"]]
+                self.coverage[f"bond: {report.ended}"] += 1
+            elif event.name == "Defended":
+                self.coverage[f"accused: {_accuser(units[event.known['unit']])}"] += 1
             elif event.name == "Settled":
                 self.coverage[f"end: {event.known['phase'].name} {units[event.known['unit']].ended}"] += 1
+
+
+def _accuser(unit: Unit) -> str:
+    return "by silence" if unit.best is None else "by a reporter" if unit.best else "by the checker"
 
 
 def play(seed: int, steps: int, *, court: bool) -> Played:

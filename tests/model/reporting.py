@@ -138,52 +138,54 @@ def close_reports(world: World, sender: Address, target: calls.Unit, indices: Se
             continue
         back = 0
         if index == 0:
-            _close_check(world, unit, report)
+            report.ended = _close_check(world, unit, report)
         else:
-            back, to_worker = _shares(world, unit, report)
+            report.ended, back, to_worker = _shares(world, unit, report)
             gets = [(report.author, back), (unit.terms.worker, to_worker)]
             world.books.split([(report.author, report.bond)], gets)
         report.stage = Stage.CLOSED
         world.emit("ReportClosed", unit=unit.id, index=index, returned=back)
 
 
-def _shares(world: World, unit: Unit, report: Report) -> tuple[int, int]:
-    """Of a bond: what its author gets back, and what the accused gets. The table of §6.4."""
-    nothing, all_of_it, most_of_it = (0, 0), (report.bond, 0), (report.bond * 90 // 100, 0)
-    x = charge(unit)
-    if not unit.court:
-        right = report.stage == Stage.REVEALED and report.verdict == pow.WRONG
-        return all_of_it if right else nothing if report.stage == Stage.COMMITTED else (0, x // 2)
-    if unit.phase == Phase.REFUSED:
-        return all_of_it  # over a demand, perhaps before anybody could reveal
+def _shares(world: World, unit: Unit, report: Report) -> tuple[str, int, int]:
+    """A row of §6.4's table; of a bond, what its author gets back, and what the accused gets. The rest burns."""
+    bond, x = report.bond, charge(unit)
+    if unit.court and unit.phase == Phase.REFUSED:
+        return "of a refused unit", bond, 0  # over a demand, perhaps before anybody could reveal
     if report.stage == Stage.COMMITTED:
-        return nothing  # never revealed, whatever became of the unit
+        return "never revealed", 0, 0  # whatever became of the unit
+    if not unit.court:
+        return ("right", bond, 0) if report.verdict == pow.WRONG else ("wrong", 0, x // 2)
     if unit.phase == Phase.UNRESOLVED:
-        return all_of_it
+        return "of an unresolved unit", bond, 0
     if report.verdict == pow.RIGHT:
-        return most_of_it  # agreed with the worker: reported for nothing
+        return "agreed", bond * 90 // 100, 0  # reported for nothing
+    if unit.phase == Phase.PAID and unit.final_hash == NO_INPUT:
+        return "wrong, but nobody could see", bond, 0
     if unit.phase == Phase.PAID:
-        return all_of_it if unit.final_hash == NO_INPUT else (report.bond - x, x // 2)
-    by_default = not unit.flags & RULED
-    return all_of_it if by_default or report.hash == unit.final_hash else (report.bond - x, 0)
+        return "wrong", bond - x, x // 2
+    if not unit.flags & RULED:
+        return "right by default", bond, 0
+    return ("right", bond, 0) if report.hash == unit.final_hash else ("wrong as well", bond - x, 0)
 
 
-def _close_check(world: World, unit: Unit, check: Report) -> None:
+def _close_check(world: World, unit: Unit, check: Report) -> str:
     """A checker has no bond: its ticket answers, for α if it was silent or agreed with a lie, for X if it accused
     an innocent worker. A unit that was never revealed, or is refused, asks nothing of its checker.
     """
     assert unit.ticket is not None
-    alpha = ALPHA * unit.terms.check_fee
-    ruled = bool(unit.flags & RULED)
-    fine, to_worker = 0, False
+    alpha, x, fine = ALPHA * unit.terms.check_fee, charge(unit), 0
+    how, to_worker = "right", False
     if unit.active == Phase.COMMITTED or unit.phase == Phase.REFUSED:
-        pass
+        how = "without a result"
+    elif check.stage == Stage.COMMITTED and unit.best is None and unit.defended:
+        how = "silent, charged before"  # for the jury that its silence called
     elif check.stage == Stage.COMMITTED:
-        has_paid = unit.best is None and unit.defended  # for the jury that its silence called
-        fine = 0 if has_paid else alpha
-    elif check.verdict == pow.RIGHT:
-        fine = alpha if unit.phase == Phase.SLASHED and ruled else 0
-    elif unit.phase == Phase.PAID and unit.final_hash != NO_INPUT:
-        fine, to_worker = charge(unit), True
+        how, fine = "silent", alpha
+    elif check.verdict == pow.RIGHT and unit.phase == Phase.SLASHED and unit.flags & RULED:
+        how, fine = "agreed with a lie", alpha
+    elif check.verdict != pow.RIGHT and unit.phase == Phase.PAID and unit.final_hash != NO_INPUT:
+        how, fine, to_worker = "wrong", x, True
     taken = tickets.take(world, unit.ticket, fine)
     world.books.split([], [(unit.terms.worker, taken // 2)] if to_worker else [], came=taken)
+    return f"check {how}"

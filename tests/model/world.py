@@ -39,6 +39,7 @@ class Report:
     stage: Stage = Stage.COMMITTED
     verdict: int = 0
     bond: int = 0  # wei, locked
+    ended: str = ""  # by which row of §6.4's table
 
 
 @dataclass(slots=True)

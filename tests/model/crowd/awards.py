@@ -120,7 +120,7 @@ class Awards(People):
         if kind == Kind.WASM and self.world.has_court:
             seat = self.world.params.seat
             fee = self.chance.choice([1, 10**12, seat // 1000, seat // 100, seat // 100, seat // 10])
-            request = replace(request, spot_bps=self.chance.choice([1000, 5000, 10_000]), check_fee=fee)
+            request = replace(request, spot_bps=self.chance.choice([1000, 10_000, 10_000]), check_fee=fee)
         return self._odd_request(request) if self._sometimes(0.06) else request
 
     def _odd_request(self, request: Request) -> Request:

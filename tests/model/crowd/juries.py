@@ -56,8 +56,9 @@ class Juries(Units):
         if now <= court.commit_by(world, dispute):
             absent = {"absent": 3, "late": 6}.get(job.mood, 15)  # one juror of so many stays away
             free = [s for s in range(ROUNDS[number]) if s not in votes and (unit.id[1] + s + number) % absent]
-            seats = [seat for seat in free if court.seat_of(world, dispute, number, seat)]
-            return self._vote(unit, job, dispute, self.chance.choice(seats)) if seats else None
+            self.chance.shuffle(free)
+            seat = next((seat for seat in free if court.seat_of(world, dispute, number, seat)), None)
+            return self._vote(unit, job, dispute, seat) if seat is not None else None
         if now <= court.reveal_by(world, dispute):
             hidden = 4 if job.mood == "late" else 20
             hidden_ones = [(s, v.commitment) for s, v in votes.items() if v.result_hash is None]

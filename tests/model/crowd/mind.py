@@ -66,14 +66,15 @@ class Crowd(Mistakes):
         if promised and self._sometimes(0.3):
             unit = self.chance.choice(promised)
             return (self._commit if unit.phase == Phase.ASSIGNED else self._reveal)(unit, self.jobs[unit.id])
-        busy = [(unit, call) for unit in open_units if (call := self._jury_call(unit))]
-        if busy and self._sometimes(0.5):
-            self.focus = busy[0][0].id
-            return self._spoilt(self.chance.choice(busy)[1])
-        if dice < (0.03 if busy else 0.12):
+        in_any_order = self.chance.sample(open_units, len(open_units))
+        busy = next(((unit, call) for unit in in_any_order if (call := self._urgent_call(unit))), None)
+        if busy is not None and self._sometimes(0.5):
+            self.focus = busy[0].id
+            return self._spoilt(busy[1])
+        if dice < (0.12 if busy is None else 0.03):
             time = self._wait(open_units)
             due = [self._deadlines(unit)[-1] for unit in promised]
-            due += [d for unit, _ in busy for d in self._deadlines(unit) if d >= self.world.now]
+            due += [d for d in self._deadlines(busy[0]) if d >= self.world.now] if busy else []
             return min([time, *due]) if max([time, *due]) < self.world.now + 604_800 else time
         if dice < 0.15:
             return self._money()
@@ -87,10 +88,15 @@ class Crowd(Mistakes):
                 return self._spoilt(call)
         return self._wait(open_units)
 
-    def _jury_call(self, unit: Unit) -> Call | None:
-        """What jurors can do now: a round has dozens of calls, and its windows are short."""
-        dispute = self.world.disputes.get(unit.id)
-        return self._try_case(unit, self.jobs[unit.id], dispute) if dispute else None
+    def _urgent_call(self, unit: Unit) -> Call | None:
+        """What jurors, checkers and reporters can do now: there is much of it, and its windows are short."""
+        job, now, world = self.jobs[unit.id], self.world.now, self.world
+        if unit.id in world.disputes:
+            return self._try_case(unit, job, world.disputes[unit.id])
+        if unit.phase == Phase.COMMITTED and unit.drawn and unit.checked is None:
+            return self._committed(unit, job) if now <= world.check_by(unit) else None
+        reveals = unit.phase == Phase.REVEALED and world.challenge_by(unit) < now <= world.report_by(unit)
+        return self._reveal_report(unit, job) if reveals and self._hidden_reports(unit) else None
 
     def _is_promised(self, unit: Unit) -> bool:
         """The reliable one's turn, and it keeps its promise."""
@@ -270,10 +276,8 @@ class Crowd(Mistakes):
             return self._demand(unit, job) if can_demand and self._sometimes(0.15) else None
         if unit.flags & CHECK_MISSED and not unit.fined and self._sometimes(0.3):
             return self._fine(unit, job)
-        silent = 0 if self._keeps_silent(unit) else None
-        hidden = [i for i, r in unit.reports.items() if r.stage == Stage.COMMITTED and i != silent]
         if now <= world.report_by(unit) and not impatient:
-            if hidden:
+            if self._hidden_reports(unit):
                 return self._reveal_report(unit, job)
             if unit.reports:
                 return None

@@ -15,7 +15,7 @@ from tests.model.calls import NO_PROOF, UNSIGNED, Call, Opening, Proof, ReportOp
 from tests.model.crowd.awards import Awards
 from tests.model.crowd.people import DATA, SHARDS, SOLUTIONS, Claim, Job
 from tests.model.tickets import Seat, old_enough, sitting
-from tests.model.world import SHOWN, Stage, Unit
+from tests.model.world import SHOWN, Report, Stage, Unit
 
 
 class Units(Awards):
@@ -106,9 +106,7 @@ class Units(Awards):
         return hash
 
     def _reveal_report(self, unit: Unit, job: Job) -> Call:
-        silent = 0 if self._keeps_silent(unit) and self._sometimes(0.9) else None
-        pending = [i for i, r in unit.reports.items() if r.stage == Stage.COMMITTED and i != silent]
-        pending = pending or [*unit.reports, 1]
+        pending = self._hidden_reports(unit) or [*unit.reports, 1]
         index = self.chance.choice(pending)
         report = unit.reports.get(index)
         claim = self.claims.get(report.hash) if report is not None else None
@@ -134,9 +132,14 @@ class Units(Awards):
             indices += (1,) * self.chance.choice([1, 16])
         return Call(sender=self._anybody(), name="closeReports", args=(unit.shown_as(), indices))
 
-    def _keeps_silent(self, unit: Unit) -> bool:
-        """The checker of some units commits and never opens."""
-        return unit.id[0] % 4 == 0
+    def _hidden_reports(self, unit: Unit) -> list[int]:
+        """Those that will be opened: the checker of one unit in four, and a reporter now and then, keep silent."""
+        hidden = [i for i, report in unit.reports.items() if report.stage == Stage.COMMITTED]
+        return [i for i in hidden if unit.id[i % 32] % (8 if i else 4) and self._can_show(unit.reports[i])]
+
+    def _can_show(self, report: Report) -> bool:
+        claim = self.claims.get(report.hash)
+        return claim is not None and claim.opening.author == report.author
 
     # ── checks ───────────────────────────────────────────────────────────────────────────────────────────
 
