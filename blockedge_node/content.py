@@ -15,9 +15,9 @@ follow from a program's bytes, so they are remembered, and the next request for 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import trio
 
@@ -36,7 +36,7 @@ from blockedge_node.core.task import Kind, Request
 from blockedge_node.errors import NotTaken, PeerError, Transient
 from blockedge_node.wire.manifest import MAX_MANIFEST, Manifest
 
-PROGRAMS_REMEMBERED = 256
+VERDICTS_REMEMBERED = 256
 MAX_POW_DATA = 1024  # one chunk, so that the contract can hash it (docs/protocol.md §6.1)
 
 
@@ -50,6 +50,7 @@ class Objection(NamedTuple):
         return NotTaken(self.code, self.why)
 
 
+K = TypeVar("K", bound=Hashable)
 Verdict = Objection | Literal[False]  # False: looked at, and nothing against it
 
 
@@ -112,7 +113,10 @@ class Checker(Protocol):
 
 
 class ContentStore:
-    """The port `Content` over a blob store, the network and the executor's check of modules."""
+    """The port `Content` over a blob store, the network and the executor's check of modules.
+
+    `room` says why a job could never be run here for want of memory, or None.
+    """
 
     def __init__(
         self,
@@ -121,14 +125,16 @@ class ContentStore:
         engines: Collection[str],
         check: Checker,
         caps: Caps = ALL,
+        room: Callable[[WasmJob], str | None] = lambda job: None,
     ) -> None:
         self._blobs = blobs
         self._fetcher = fetcher
         self._engines = engines
         self._check = check
         self._caps = caps
-        self._any = _Verdicts()  # what no node can run
-        self._own = _Verdicts()  # what this node does not take on
+        self._room = room
+        self._own: _Verdicts[Root] = _Verdicts()  # programs that this node does not take on
+        self._modules: _Verdicts[tuple[Root, int, int | None]] = _Verdicts()  # as the executor checks them
 
     async def fetch(self, root: Root, holders: Sequence[Address], *, max_size: int = MAX_STDIN) -> None:
         if not self._blobs.has(root):
@@ -147,7 +153,8 @@ class ContentStore:
             manifest = self._manifest(request)
         except PeerError as error:
             return Objection("program", str(error))
-        return self._caps.manifest(manifest) or self._oversize(manifest)
+        compiled = self._modules.get((manifest.wasm, manifest.memory, self._caps.functions))
+        return self._caps.manifest(manifest) or self._oversize(manifest) or compiled or None
 
     async def fetch_task(
         self, request: Request, shard: int, *, own: bool = False, holders: Sequence[Address] = ()
@@ -166,9 +173,9 @@ class ContentStore:
             {request.program: MAX_MANIFEST, request.input_root: 32 * request.shards}, holders
         )
         manifest = self._manifest(request)
-        caps, verdicts = (self._caps, self._own) if own else (ALL, self._any)
+        caps = self._caps if own else ALL
         if over := caps.manifest(manifest):
-            raise verdicts.against(request.program, over)
+            raise self._refusal(request, over, own=own)
         shard_root = self._shard_root(request, shard)
         parts = dict.fromkeys(manifest.roots(), caps.files) | {manifest.wasm: caps.wasm}
         try:
@@ -177,12 +184,21 @@ class ContentStore:
             if error.root not in parts:
                 raise NotTaken("program_stdin", str(error)) from error
             part = "wasm" if error.root == manifest.wasm else "files"
-            raise verdicts.against(request.program, Objection(f"program_{part}", str(error))) from error
+            raise self._refusal(request, Objection(f"program_{part}", str(error)), own=own) from error
         if over := _over("stdin", self._blobs.size(shard_root) or 0, caps.stdin):
             raise over.refusal()
         if own and (over := self._oversize(manifest)):
-            raise verdicts.against(request.program, over)
-        await self._compile(request, shard, own=own)
+            raise self._refusal(request, over, own=own)
+        if own and (why := self._room(self._wasm_job(request, manifest, shard))):
+            raise NotTaken("program_memory", why)  # with this input: perhaps not with another
+        if found := await self._compiled(manifest, request.shards, caps):
+            raise self._refusal(request, found, own=own)
+
+    def _refusal(self, request: Request, objection: Objection, *, own: bool) -> NotTaken:
+        """What to raise; of our own work remembered, for the next request's sake."""
+        if own:
+            self._own.add(request.program, objection)
+        return objection.refusal()
 
     def _oversize(self, manifest: Manifest) -> Objection | None:
         """What fetching does not see: parts that were here already, and the files together."""
@@ -190,19 +206,20 @@ class ContentStore:
         wasm = self._blobs.size(manifest.wasm) or 0
         return _over("wasm", wasm, self._caps.wasm) or _over("files", files, self._caps.files)
 
-    async def _compile(self, request: Request, shard: int, *, own: bool) -> None:
-        """Once. Raises NotTaken for a module that could only ever end as invalid, or has too many functions."""
-        verdicts = self._own if own else self._any
-        known = verdicts.get(request.program)
+    async def _compiled(self, manifest: Manifest, shards: int, caps: Caps) -> Verdict:
+        """A module that could only ever end as invalid, or has too many functions, is compiled once to know it;
+        raises PeerError for arguments that no run can have."""
+        manifest.arguments(shards - 1, shards)
+        key = (manifest.wasm, manifest.memory, caps.functions)
+        known = self._modules.get(key)
         if known is None:
-            job = self.job(request, shard)
-            assert isinstance(job, WasmJob)
-            known = await self._verdict(job, self._caps.functions if own else None)
-            verdicts.add(request.program, known)
-            if not known:
-                self._any.add(request.program, known)
-        if known:
-            raise known.refusal()
+            bare = replace(manifest, files={})
+            job = bare.job(wasm=self._need(manifest.wasm), stdin=b"", shard=shards - 1, shards=shards)
+            wrong = await self._check(job, functions=caps.functions)
+            why = f"the program would not run here: {wrong}"
+            known = Objection("program_unfit", why) if wrong else False
+            self._modules.add(key, known)
+        return known
 
     async def examine(self, program: Root, *, fuel: int, shards: int) -> None:
         """Before a request of our own is published: raises PeerError if no node would run the stored program for
@@ -213,19 +230,8 @@ class ContentStore:
             raise PeerError(f"its engine is {manifest.engine}; this node has {engines}")
         if manifest.fuel != fuel:
             raise PeerError(f"the program's manifest grants {manifest.fuel} fuel a unit, the job {fuel}")
-        known = self._any.get(program)
-        if known is None:
-            files = {path: self._need(root) for path, root in manifest.files.items()}
-            wasm = self._need(manifest.wasm)
-            job = manifest.job(wasm=wasm, stdin=b"", shard=shards - 1, shards=shards, files=files)
-            known = await self._verdict(job)
-            self._any.add(program, known)
-        if known:
-            raise known.refusal()
-
-    async def _verdict(self, job: WasmJob, functions: int | None = None) -> Verdict:
-        wrong = await self._check(job, functions=functions)
-        return Objection("program_unfit", f"the program would not run here: {wrong}") if wrong else False
+        if wrong := await self._compiled(manifest, shards, ALL):
+            raise wrong.refusal()
 
     async def _fetch_all(self, sizes: Mapping[Root, int], holders: Sequence[Address]) -> None:
         """Have all of them, at most so many bytes each. Raises _TooLarge or Transient for the first that failed."""
@@ -248,7 +254,9 @@ class ContentStore:
         """The executor's job, after `fetch_task`. Raises PeerError if the parts break a rule together."""
         if request.kind == Kind.POW:
             return PowJob(data=self._need(request.input_root), shard=shard)
-        manifest = self._manifest(request)
+        return self._wasm_job(request, self._manifest(request), shard)
+
+    def _wasm_job(self, request: Request, manifest: Manifest, shard: int) -> WasmJob:
         return manifest.job(
             wasm=self._need(manifest.wasm),
             stdin=self._need(self._shard_root(request, shard)),
@@ -284,23 +292,18 @@ class ContentStore:
         return Root(listing[32 * shard : 32 * shard + 32])
 
 
-class _Verdicts:
-    """By program: the last PROGRAMS_REMEMBERED that were asked for."""
+class _Verdicts(Generic[K]):
+    """The last VERDICTS_REMEMBERED that were asked for."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[Root, Verdict] = OrderedDict()
+        self._known: OrderedDict[K, Verdict] = OrderedDict()
 
-    def get(self, program: Root) -> Verdict | None:
-        if program in self._known:
-            self._known.move_to_end(program)
-        return self._known.get(program)
+    def get(self, key: K) -> Verdict | None:
+        if key in self._known:
+            self._known.move_to_end(key)
+        return self._known.get(key)
 
-    def add(self, program: Root, verdict: Verdict) -> None:
-        self._known[program] = verdict
-        if len(self._known) > PROGRAMS_REMEMBERED:
+    def add(self, key: K, verdict: Verdict) -> None:
+        self._known[key] = verdict
+        if len(self._known) > VERDICTS_REMEMBERED:
             self._known.popitem(last=False)
-
-    def against(self, program: Root, objection: Objection) -> NotTaken:
-        """What to raise, remembered."""
-        self.add(program, objection)
-        return objection.refusal()

@@ -132,7 +132,7 @@ async def run(config: Config, ring: logs.LogRing, make_performer: MakePerformer 
                 ),
             )
             caps = Caps(**config.settings.programs.model_dump())
-            content = ContentStore(blobs, p2p, policy.engines, pool.check, caps)
+            content = ContentStore(blobs, p2p, policy.engines, pool.check, caps, pool.room)
             performer = make_performer(
                 signer=signer,
                 chance=SystemChance(),

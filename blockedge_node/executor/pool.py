@@ -110,7 +110,7 @@ class Pool:
         limits is refused, since every attempt would end alike.
         """
         self._refuse_impossible(job)
-        if why := self.admission.too_large(admission.need(job, do="run")):
+        if why := self.room(job):
             return why
         try:
             reply = await self._order(Order(do="compile", job=job, wall=wall, functions=functions or 0))
@@ -126,6 +126,10 @@ class Pool:
         if not isinstance(reply, str):
             raise ExecutorFault("frame", "the child replied to another order")
         return reply
+
+    def room(self, job: WasmJob) -> str | None:
+        """Why the job, with its input, could never be admitted here, or None."""
+        return self.admission.too_large(admission.need(job, do="run"))
 
     async def refute(self, job: PowJob, output: bytes, *, wall: float) -> bytes | None:
         """Evidence against a proof-of-work output: b"" if it is wrong by itself, 8 bytes of a smaller

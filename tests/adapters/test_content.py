@@ -16,7 +16,7 @@ from blockedge_node.core import merkle
 from blockedge_node.core.ids import Address, Root
 from blockedge_node.core.job import ENGINE, PowJob, WasmJob
 from blockedge_node.core.task import Kind, Request
-from blockedge_node.errors import PeerError, Transient
+from blockedge_node.errors import NotTaken, PeerError, Transient
 from blockedge_node.executor.pool import Pool
 from blockedge_node.executor.pow import Search
 from blockedge_node.store.blobs import Blobs
@@ -271,3 +271,31 @@ async def test_a_program_that_nobody_can_run_is_refused_before_its_request_is_pu
         await examine(engine="other/1")
     with pytest.raises(PeerError, match="still holds the parameter"):
         await examine(argv=("it", "{param:width}"))
+
+
+async def test_a_module_is_compiled_once_for_all_programs_that_are_made_of_it(elsewhere: Elsewhere) -> None:
+    """Fuel and arguments make another program; what the compiler thinks of the module stays true."""
+    compiled = []
+
+    async def check(job: WasmJob, *, functions: int | None = None) -> str | None:
+        compiled.append((job.memory, functions))
+        return None
+
+    content = ContentStore(elsewhere.mine, elsewhere, {ENGINE}, check, Caps(functions=9))
+    for argv in (("a",), ("b",)):
+        asked = modest_request(elsewhere, argv=argv)
+        for _ in range(2):
+            await content.fetch_task(asked, 0, own=True)
+            await content.fetch_task(asked, 0)
+            await content.examine(asked.program, fuel=1000, shards=1)
+    await content.fetch_task(modest_request(elsewhere, memory=1 << 16), 0)
+    assert compiled == [(1 << 20, 9), (1 << 20, None), (1 << 16, None)]
+
+
+async def test_an_input_that_finds_no_room_with_its_program_is_refused(elsewhere: Elsewhere) -> None:
+    pool = Pool(slots=1, memory=67 << 20)
+    content = ContentStore(elsewhere.mine, elsewhere, {ENGINE}, pool.check, room=pool.room)
+    with pytest.raises(NotTaken, match=r"executor\.memory") as refused:
+        await content.fetch_task(modest_request(elsewhere, stdin=bytes(3 << 20)), 0, own=True)
+    assert refused.value.code == "program_memory"
+    await content.fetch_task(modest_request(elsewhere), 0, own=True)  # with a smaller one it does

@@ -283,6 +283,7 @@ _LIAR = (
         ("os.write(1, bytes([255, 0, 0, 0])); os.read(0, 1 << 20); os.read(0, 1)", "died", "SIGKILL|code 1"),
         ("os.write(1, bytes([0, 0, 1, 0])); os._exit(0)", "died", "code 0"),
         ("import ctypes; ctypes.string_at(0)", "died", "SIGSEGV"),
+        ("os.abort()", "aborted", "SIGABRT"),
         ("os.kill(os.getppid(), 9); os.read(0, 1 << 20); os.read(0, 1)", "died", "forks children ended"),
     ],
 )
