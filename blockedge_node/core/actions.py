@@ -3,29 +3,50 @@
 An action is a value: `due` returns all that should be happening now, the engine starts what is new and cancels
 what is no longer due. So every action must be safe to repeat: the contract skips a second call, a message has
 a fixed identity, solving gives the same answer. An action that has ended is not started again while it stays due.
+What goes on the chain is written down in calls.py.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from blockedge_node.core.calls import (
+    Appeal,
+    AwardCommit,
+    ChainAction,
+    CloseReports,
+    CloseRound,
+    CommitCheck,
+    CommitReport,
+    CommitResult,
+    CommitVote,
+    CourtAction,
+    Defend,
+    Demand,
+    Draw,
+    FineChecker,
+    RegisterAward,
+    Registration,
+    Reveal,
+    RevealReport,
+    RevealVote,
+    Settle,
+    ShowJury,
+    Supply,
+    TimeOut,
+)
 from blockedge_node.core.commitment import Role
-from blockedge_node.core.court import Case, SeatProof
 from blockedge_node.core.events import SignedAward
 from blockedge_node.core.ids import (
-    NO_SECRET,
-    ZERO_HASH,
     Address,
     Digest,
     Hash,
     Root,
     Secret,
-    Signature,
     TaskId,
     UnitId,
 )
 from blockedge_node.core.task import Ack, Bid, Receipt, Request, Result
-from blockedge_node.core.unit import Unit
 from blockedge_node.core.watch import Kept, Watch
 
 # ── network ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -175,244 +196,6 @@ class Check:
     holders: tuple[Address, ...] = ()  # who has the input besides the requester
 
 
-# ── chain: each runs until it is mined at CONF depth, or no longer due ────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Registration:
-    """An AwardItem of the contract; a signature is empty where its signer is the sender."""
-
-    signed: SignedAward
-    ack: Ack | None = None
-    ack_sig: Signature = Signature(b"")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegisterAward:
-    """award(…) → CallMined"""
-
-    unit: UnitId
-    registration: Registration
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AwardCommit:
-    unit: UnitId
-    registration: Registration
-    commitment: Hash
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitResult:
-    """commit(…) for a unit that is already ASSIGNED"""
-
-    unit: UnitId
-    target: Unit
-    commitment: Hash
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reveal:
-    unit: UnitId
-    target: Unit
-    result: Result
-    salt: Secret
-    guard: Hash
-    output: bytes
-    secret: Secret = NO_SECRET  # the draw's, if it is known and shows the unit undrawn
-    guard_r: Hash = ZERO_HASH
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settle:
-    unit: UnitId
-    target: Unit
-    secret: Secret = NO_SECRET  # the draw's, where it was not shown before
-    guard_r: Hash = ZERO_HASH
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimeOut:
-    unit: UnitId
-    target: Unit
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitReport:
-    unit: UnitId
-    target: Unit
-    hash: Hash
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RevealReport:
-    """`evidence`, `request`, `revealed`, `output`, `data`: the Proof of a judged kind; court kinds need none.
-
-    Core leaves `data` empty: the performer fills in the blob of request.input_root (≤ 1 KiB) on sending.
-    """
-
-    unit: UnitId
-    target: Unit
-    index: int
-    author: Address
-    result_hash: Hash
-    salt: Secret
-    request: Request
-    revealed: Result
-    output: bytes
-    evidence: bytes
-    data: bytes = b""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloseReports:
-    unit: UnitId
-    target: Unit
-    indexes: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draw:
-    """draw(…): marks a COMMITTED unit for its spot check"""
-
-    unit: UnitId
-    target: Unit
-    secret: Secret
-    guard_r: Hash
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitCheck:
-    """commitCheck(…), by the owner of the drawn ticket"""
-
-    unit: UnitId
-    target: Unit
-    proof: SeatProof
-    hash: Hash
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FineChecker:
-    """fineChecker(…): the drawn ticket's owner committed no check. `draw_seed`, `committed_at` open data[3]."""
-
-    unit: UnitId
-    target: Unit
-    draw_seed: Hash
-    committed_at: int
-    proof: SeatProof
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShowJury:
-    """showJury(…) with s_R, the preimage of guardR"""
-
-    unit: UnitId
-    target: Unit
-    secret: Secret
-    guard_secret: Secret
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Defend:
-    """defend(…) with s_W; `tickets` is nSnap at challengeBy"""
-
-    unit: UnitId
-    target: Unit
-    guard_secret: Secret
-    tickets: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
-    """demand(…): the worker shall show chunk `chunk` of an output that it withholds (§10)"""
-
-    unit: UnitId
-    target: Unit
-    revealed: Result
-    chunk: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Supply:
-    """supply(…). Core leaves count, data and path empty: the performer fills them in from the blob store."""
-
-    unit: UnitId
-    target: Unit
-    revealed: Result
-    chunk: int
-    count: int = 0  # of the output's chunks
-    data: bytes = b""  # chunk min(chunk, count − 1)
-    path: tuple[Hash, ...] = ()  # from its leaf to the output's root
-
-
-# ── chain, the Court's contract ──────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitVote:
-    """commitVote(…), by the owner of the seated ticket"""
-
-    unit: UnitId
-    case: Case
-    round: int
-    seat: int
-    attempt: int
-    hash: Hash
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RevealVote:
-    unit: UnitId
-    case: Case
-    round: int
-    seat: int
-    result_hash: Hash  # or NO_INPUT
-    salt: Secret
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Appeal:
-    """appeal(…) with `value` wei: opens round `round`"""
-
-    unit: UnitId
-    case: Case
-    round: int
-    value: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloseRound:
-    """closeRound(…): the case ends, and with it the unit. `final_hash`: jury.case_outcome's"""
-
-    unit: UnitId
-    target: Unit
-    case: Case
-    final_hash: Hash = ZERO_HASH
-
-
-CourtAction = CommitVote | RevealVote | Appeal | CloseRound
-ChainAction = (
-    RegisterAward
-    | AwardCommit
-    | CommitResult
-    | Reveal
-    | Settle
-    | TimeOut
-    | CommitReport
-    | RevealReport
-    | CloseReports
-    | Draw
-    | CommitCheck
-    | FineChecker
-    | ShowJury
-    | Defend
-    | Demand
-    | Supply
-    | CommitVote
-    | RevealVote
-    | Appeal
-    | CloseRound
-)
 NetworkAction = (
     PublishRequest
     | AwaitBids
@@ -442,3 +225,49 @@ class Note:
     subject: Hash | TaskId | UnitId  # job, task or unit
     code: str
     fields: tuple[tuple[str, str | int], ...] = ()
+
+
+__all__ = [
+    "Action",
+    "AnswerWatch",
+    "Appeal",
+    "AwaitBids",
+    "AwardCommit",
+    "ChainAction",
+    "Check",
+    "CloseReports",
+    "CloseRound",
+    "CommitCheck",
+    "CommitReport",
+    "CommitResult",
+    "CommitVote",
+    "CourtAction",
+    "Defend",
+    "DeliverResult",
+    "Demand",
+    "Draw",
+    "FetchInput",
+    "FetchOutput",
+    "FineChecker",
+    "HandWatch",
+    "NetworkAction",
+    "Note",
+    "PublishBids",
+    "PublishRequest",
+    "PublishSecret",
+    "RefuseAward",
+    "RegisterAward",
+    "Registration",
+    "Reveal",
+    "RevealReport",
+    "RevealVote",
+    "SendAck",
+    "SendAward",
+    "SendReceipt",
+    "Settle",
+    "ShowJury",
+    "Solve",
+    "Supply",
+    "TimeOut",
+    "WorkAction",
+]
