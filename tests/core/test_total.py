@@ -323,12 +323,12 @@ def a_busy_life() -> list[Event]:
 BUSY = a_busy_life()
 
 
-def test_a_busy_life_has_a_machine_of_every_kind_but_a_checker() -> None:
+def test_a_busy_life_has_a_machine_of_every_kind_but_those_of_a_draw() -> None:
     node, here = Node(), world(BOB, towers=(CAROL,), clients=frozenset({CAROL}))
     for event in BUSY:
         here = replace(here, tickets=BOBS)
         node = core.step(node, event, here).node
-    assert {type(m) for m in node.machines.values()} >= set(MACHINES.values()) - {core.Checker}
+    assert {type(m) for m in node.machines.values()} >= set(MACHINES.values()) - {core.Checker, core.Finer}
 
 
 @settings(max_examples=150)
