@@ -8,19 +8,20 @@ await chain.send(Settle(…))
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import trio
 
 from blockedge_node.chain.abi_codec import contract
-from blockedge_node.chain.blocks import Receipt, block_at
+from blockedge_node.chain.audit import Audit, answers, audit
+from blockedge_node.chain.blocks import Receipt
 from blockedge_node.chain.events import Source
 from blockedge_node.chain.fees import FeePolicy
 from blockedge_node.chain.outbox import Outbox
 from blockedge_node.chain.reader import CourtReader, Reader
-from blockedge_node.chain.rpc import Ask, Rpc, RpcRefused
+from blockedge_node.chain.rpc import Ask, Rpc
 from blockedge_node.chain.sender import Sender, SenderStatus
 from blockedge_node.chain.standings import Standings
 from blockedge_node.chain.watcher import Emit, Watcher
@@ -33,8 +34,6 @@ from blockedge_node.core.params import Params
 from blockedge_node.core.unit import Account, Head, Phase, Reputation, Standing
 from blockedge_node.errors import ChainError
 from blockedge_node.wire.eip712 import address_of
-
-AUDIT_PART = 500  # accounts read in one go
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,22 +63,6 @@ class ChainStatus:
     reorgs: int
     open_units: int
     sender: SenderStatus
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Audit:
-    """Invariant 1 (docs/protocol.md §11) at one block, in wei: free + locked + burned ≤ held."""
-
-    block: int
-    accounts: int
-    free: int
-    locked: int
-    burned: int
-    held: int
-
-    @property
-    def sound(self) -> bool:
-        return self.free + self.locked + self.burned <= self.held
 
 
 class ChainAdapter:
@@ -249,29 +232,13 @@ class ChainAdapter:
         return await self.rpc.ask(self.reader.params())
 
     async def audit(self) -> Audit:
-        """Every bucket of the contract at the newest block, over all accounts that its events ever named."""
-        head = await self.rpc.ask(block_at("latest"))
-        burned, held = _answers(
-            await self.rpc.ask_all([self.reader.burned(head.hash), self.reader.ether(at=head.hash)])
-        )
-        everybody = sorted(self.watcher.logs.addresses)
-        accounts: list[Account] = []
-        for i in range(0, len(everybody), AUDIT_PART):
-            asks = [self.reader.account(who, head.hash) for who in everybody[i : i + AUDIT_PART]]
-            accounts += _answers(await self.rpc.ask_all(asks))
-        return Audit(
-            block=head.number,
-            accounts=len(accounts),
-            free=sum(account.free for account in accounts),
-            locked=sum(account.locked for account in accounts),
-            burned=burned,
-            held=held,
-        )
+        """Every bucket of the contracts, over all accounts and tickets that their events ever named."""
+        return await audit(self.rpc, self.reader, self.court, self.watcher)
 
     @property
     def tickets(self) -> tuple[Ticket, ...]:
-        """All tickets ever staked, by id, as of the last block read."""
-        return self.watcher.logs.tickets.tickets
+        """All tickets ever staked, by id, as of the last confirmed head."""
+        return self.watcher.seen.tickets if self.watcher.seen else ()
 
     def now(self) -> int:
         """The chain's clock: head timestamp plus wall time since it arrived (docs/protocol.md §3.3)."""
@@ -292,14 +259,5 @@ class ChainAdapter:
 
     async def _read_standing(self, who: Address) -> Standing:
         asks: list[Ask[Any]] = [self.reader.account(who), self.reader.reputation(who)]
-        account, reputation = _answers(await self.rpc.ask_all(asks))
+        account, reputation = answers(await self.rpc.ask_all(asks))
         return Standing(account=account, reputation=reputation)
-
-
-def _answers(answers: Iterable[Any]) -> list[Any]:
-    """Raises the first refusal among them."""
-    found = list(answers)
-    for answer in found:
-        if isinstance(answer, RpcRefused):
-            raise answer
-    return found

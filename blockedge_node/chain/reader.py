@@ -87,6 +87,10 @@ class CourtReader(_Views):
 
         return self._view(at, make, "ticketOf", ticket)
 
+    def pot(self, unit: UnitId, round: int, at: Hash | None = None) -> Ask[int]:
+        """Wei that a round of a case was funded with."""
+        return self._view(at, lambda values: int(values[0][1]), "fundingOf", unit, round)
+
     def case(self, unit: UnitId, at: Hash | None = None) -> Ask[CaseSlot]:
         return self._view(at, lambda values: CaseSlot(*values[0]), "caseOf", unit)
 

@@ -67,6 +67,7 @@ class Watcher:
         self.logs = LogReader(rpc, contracts, start=start, keep=keep, moved=moved)
         self.latest: Block | None = None  # newest block, not confirmed
         self.head: Head | None = None  # confirmed, as last emitted
+        self.seen: HeadSeen | None = None  # the same with all that was seen at it
         self.standing = Standing()
         self.problem = ""  # why no head arrives, in words; empty while they do
         self._rpc = rpc
@@ -165,7 +166,8 @@ class Watcher:
         self.head = Head(number=target.number, hash=target.hash, time=target.time)
         views = self.logs.book.views(target.number, self._keep())
         tickets = self.logs.tickets.tickets
-        return HeadSeen(head=self.head, standing=self.standing, views=views, tickets=tickets)
+        self.seen = HeadSeen(head=self.head, standing=self.standing, views=views, tickets=tickets)
+        return self.seen
 
     def _note(self, latest: Block) -> None:
         if self.latest is not None:

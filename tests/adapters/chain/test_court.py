@@ -174,6 +174,10 @@ async def test_a_wrong_result_is_convicted_by_two_juries(anvil: Anvil, deployed:
         view = here.view(story)
         assert view.case is not None
         assert [r.funder for r in view.case.rounds] == [view.reports[0].author, WORKER.address]
+        audit = await here.worker.chain.audit()
+        assert audit.sound
+        assert audit.pots == (5 + 11) * FEE, "a checker's ticket has paid for the first round"
+        assert audit.stakes + audit.pots == audit.court_held
         slot = await here.worker.chain.rpc.ask(here.worker.chain.court.case(story.unit))  # type: ignore[union-attr]
         assert slot == case_slot_of(view.case)
 
