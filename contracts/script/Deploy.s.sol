@@ -14,20 +14,21 @@ import {vm} from "./Vm.sol";
 /// @title Deploys all contracts with the parameters of config/params.<profile>.json and a court.
 /// @notice bin/forge script script/Deploy.s.sol --sig 'run(string,address)' dev <deployer> --broadcast
 /// --rpc-url … --private-key …
-/// @dev Court and BlockEdge know each other by addresses that follow from the deployer's nonce.
+/// @dev The court is told where BlockEdge will stand, which follows from the deployer's nonce; BlockEdge refuses
+/// to be created anywhere else.
 contract Deploy {
     event Deployed(address blockEdge, address powJudge, address reports, address disputes, address court);
 
     function run(string calldata profile, address deployer) external returns (BlockEdge blockEdge) {
         Params memory p = ParamsFile.load(profile);
-        uint256 nonce = vm.getNonce(deployer);
-        p.court = vm.computeCreateAddress(deployer, nonce + 3);
+        address predicted = vm.computeCreateAddress(deployer, uint256(vm.getNonce(deployer)) + 4);
 
         vm.startBroadcast(deployer);
         IJudge powJudge = new PowJudge();
+        Court court = new Court(p, predicted);
+        p.court = address(court);
         Reports reports = new Reports(p, powJudge);
         Disputes disputes = new Disputes(p);
-        Court court = new Court(p, vm.computeCreateAddress(deployer, nonce + 4));
         blockEdge = new BlockEdge(p, powJudge, reports, disputes);
         vm.stopBroadcast();
         emit Deployed(

@@ -91,13 +91,18 @@ abstract contract Endings is Ledger, Reputation {
         emit Settled(unit, phase, paid, toWorker < deposit ? deposit - toWorker : 0);
     }
 
+    /// @dev Prices and check fees fit 96 bits: nothing here overflows.
     function _feeOf(uint256 price) internal view returns (uint256) {
-        return price * FEE_BPS / BPS;
+        unchecked {
+            return price * FEE_BPS / BPS;
+        }
     }
 
     /// @notice What a requester locks for one unit.
     function _lockOf(uint256 price, uint256 checkFee) internal view returns (uint256) {
-        return price + _feeOf(price) + checkFee;
+        unchecked {
+            return price + _feeOf(price) + checkFee;
+        }
     }
 
     function _escrowOf(Terms calldata terms) internal view returns (uint256) {

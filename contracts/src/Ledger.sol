@@ -11,16 +11,16 @@ abstract contract Ledger is State {
     /// @notice Takes `amount` out of use; the caller has checked that it is free.
     function _lock(address owner, uint256 amount) internal {
         Account storage account = _accounts[owner];
-        account.free -= uint96(amount);
-        account.locked += uint96(amount);
+        (uint96 free, uint96 locked) = (account.free - uint96(amount), account.locked + uint96(amount));
+        (account.free, account.locked) = (free, locked); // one store
     }
 
     /// @notice Ends a lock of `unlocked` and adds `credited` to the free balance. What the two differ by
     /// is the caller's to credit to others or to burn in the same call.
     function _release(address owner, uint256 unlocked, uint256 credited) internal {
         Account storage account = _accounts[owner];
-        account.locked -= uint96(unlocked);
-        account.free += uint96(credited);
+        (uint96 free, uint96 locked) = (account.free + uint96(credited), account.locked - uint96(unlocked));
+        (account.free, account.locked) = (free, locked); // one store
     }
 
     function _credit(address owner, uint256 amount) internal {

@@ -15,11 +15,9 @@ library Deployment {
 
     /// @notice With a court, whose address it writes into `p`.
     function createWithCourt(Params memory p, address judge) internal returns (IBlockEdge) {
-        uint256 nonce = vm.getNonce(address(this));
-        p.court = vm.computeCreateAddress(address(this), nonce + 2);
+        address edge = vm.computeCreateAddress(address(this), uint256(vm.getNonce(address(this))) + 3);
+        p.court = vm.deployCode("Court.sol:Court", abi.encode(p, edge));
         (address reports, address disputes) = rare(p, judge);
-        address edge = vm.computeCreateAddress(address(this), nonce + 3);
-        vm.deployCode("Court.sol:Court", abi.encode(p, edge));
         return create(p, judge, reports, disputes);
     }
 

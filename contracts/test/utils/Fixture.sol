@@ -79,7 +79,7 @@ abstract contract Fixture is Asserts {
         _fund(detector, FUNDS);
     }
 
-    function _deploy(Params memory params, address judge) internal returns (IBlockEdge) {
+    function _deploy(Params memory params, address judge) internal virtual returns (IBlockEdge) {
         return Deployment.create(params, judge);
     }
 
@@ -219,6 +219,9 @@ abstract contract Fixture is Asserts {
         t.shard = job.item.award.shard;
         t.kind = job.request.kind;
         t.mode = job.request.mode;
+        t.spotBps = job.request.spotBps;
+        t.checkFee = job.request.checkFee;
+        t.drawCommit = job.item.award.drawCommit;
         t.requester = job.request.requester;
         t.worker = b.worker;
         t.price = b.price;
@@ -471,12 +474,17 @@ abstract contract Fixture is Asserts {
 
     /// @notice Invariant 1 for the named actors, which are all there are.
     function _assertSolvent() internal view {
-        uint256 sum =
-            edge.burned() + _of(requester) + _of(worker) + _of(rival) + _of(detector) + _of(stranger);
+        uint256 sum = edge.burned() + _of(requester) + _of(worker) + _of(rival) + _of(detector)
+            + _of(stranger) + _ofOthers();
         assertEq(sum, address(edge).balance, "buckets add up to the balance");
     }
 
-    function _of(Actor memory actor) private view returns (uint256) {
+    /// @notice What actors hold that only some tests have.
+    function _ofOthers() internal view virtual returns (uint256) {
+        return 0;
+    }
+
+    function _of(Actor memory actor) internal view returns (uint256) {
         return _free(actor) + _locked(actor);
     }
 }
