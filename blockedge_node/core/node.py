@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 
 from blockedge_node.core import bidder as bidders
 from blockedge_node.core import checker as checkers
@@ -39,6 +38,7 @@ from blockedge_node.core.bidder import Bidder
 from blockedge_node.core.checker import Checker
 from blockedge_node.core.events import (
     AwardHeard,
+    CheckOrdered,
     Event,
     HeadSeen,
     JobSubmitted,
@@ -50,6 +50,25 @@ from blockedge_node.core.finer import Finer
 from blockedge_node.core.ids import Digest, UnitId
 from blockedge_node.core.jobs import JobRun, TaskSeen
 from blockedge_node.core.juror import Juror
+from blockedge_node.core.machines import (
+    MACHINES,
+    Load,
+    Machine,
+    bidder_key,
+    checker_key,
+    due_of,
+    finer_key,
+    finished,
+    job_key,
+    juror_key,
+    load_of,
+    requester_key,
+    tower_key,
+    units_of,
+    verifier_key,
+    ward_key,
+    worker_key,
+)
 from blockedge_node.core.requester import Requester
 from blockedge_node.core.task import Result
 from blockedge_node.core.unit import UnitView
@@ -59,15 +78,6 @@ from blockedge_node.core.watchtower import Tower
 from blockedge_node.core.worker import Worker
 from blockedge_node.core.world import World
 
-Machine = JobRun | Requester | Bidder | Worker | Verifier | Checker | Finer | Juror | Ward | Tower
-
-# What the journal may find in its rows (store/journal.py).
-MACHINES: Mapping[str, type] = MappingProxyType(
-    {
-        cls.__name__: cls
-        for cls in (JobRun, Requester, Bidder, Worker, Verifier, Checker, Finer, Juror, Ward, Tower)
-    }
-)
 STRANGERS = 256  # awards without a bid of ours whose streams are answered; beyond, they time out
 
 
@@ -78,7 +88,7 @@ class Node:
 
     def units(self) -> frozenset[UnitId]:
         """All units whose end some machine waits to see."""
-        return frozenset(unit for machine in self.machines.values() for unit in _units(machine))
+        return frozenset(unit for machine in self.machines.values() for unit in units_of(machine))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,85 +115,7 @@ def refusals(node: Node) -> tuple[Action, ...]:
     return tuple(RefuseAward(award=award, reason="no_such_bid") for award in node.strangers)
 
 
-def due_of(machine: Machine, world: World) -> tuple[Action, ...]:
-    """One machine's part: it follows from the machine, the head's time and what never changes."""
-    match machine:
-        case Requester():
-            return requesters.due(machine, world)
-        case Bidder():
-            return bidders.due(machine, world)
-        case Worker():
-            return workers.due(machine, world)
-        case Verifier():
-            return verifiers.due(machine, world)
-        case Checker():
-            return checkers.due(machine, world)
-        case Finer():
-            return finers.due(machine, world)
-        case Juror():
-            return jurors.due(machine, world)
-        case Ward():
-            return wards.due(machine, world)
-        case Tower():
-            return towers.due(machine, world)
-        case JobRun():
-            return ()
-
-
-def finished(machine: Machine, world: World) -> bool:
-    match machine:
-        case JobRun():
-            return jobs.finished(machine)
-        case Requester():
-            return requesters.finished(machine, world)
-        case Bidder():
-            return bidders.finished(machine, world)
-        case Worker():
-            return workers.finished(machine, world)
-        case Verifier():
-            return verifiers.finished(machine, world)
-        case Checker():
-            return checkers.finished(machine, world)
-        case Finer():
-            return finers.finished(machine, world)
-        case Juror():
-            return jurors.finished(machine, world)
-        case Ward():
-            return wards.finished(machine, world)
-        case Tower():
-            return towers.finished(machine, world)
-
-
 # ── the node's load ──────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What machines have promised: wei not yet locked, units live, seconds of work planned."""
-
-    exposure: int = 0
-    units: int = 0
-    work: float = 0.0
-
-    def __add__(self, other: Load) -> Load:
-        return Load(self.exposure + other.exposure, self.units + other.units, self.work + other.work)
-
-    def __sub__(self, other: Load) -> Load:
-        return Load(self.exposure - other.exposure, self.units - other.units, self.work - other.work)
-
-
-def load_of(machine: Machine, world: World) -> Load:
-    match machine:
-        case Requester():
-            return Load(requesters.exposure(machine, world))
-        case Bidder():
-            return Load(*bidders.exposure(machine, world))
-        case Worker():
-            return Load(*workers.exposure(machine, world), workers.workload(machine, world))
-        case Verifier():
-            return Load(verifiers.exposure(machine, world))
-        case JobRun() | Checker() | Finer() | Juror() | Ward() | Tower():
-            return Load()
 
 
 def loaded(node: Node, world: World) -> World:
@@ -224,6 +156,10 @@ class _Step:
                 self._hear_award(event)
             case WatchHeard():
                 self._hear_watch(event)
+            case CheckOrdered(view=view):
+                key = verifier_key(view.unit)
+                if key not in self.machines and verifiers.may_report(view, self.world):
+                    self._put(key, verifiers.begin(view))
             case HeadSeen():
                 self._see_head(event)
             case RefusalSent(award=award) if award in self.strangers:
@@ -345,7 +281,7 @@ class _Step:
         """Every machine looks at its own units; then others begin for what they show: verifiers, jurors, wards."""
         views = {view.unit: view for view in event.views}
         for key in list(self.machines):
-            mine = tuple(views[unit] for unit in _units(self.machines[key]) if unit in views)
+            mine = tuple(views[unit] for unit in units_of(self.machines[key]) if unit in views)
             self._step(key, replace(event, views=mine))
             if key not in self.changed and finished(self.machines[key], self.bare):
                 self._retire(key)
@@ -397,45 +333,38 @@ class _Step:
         self.changed[key] = None
 
 
-def _units(machine: Machine) -> tuple[UnitId, ...]:
-    return () if isinstance(machine, JobRun) else machine.units()
-
-
-def job_key(job: bytes) -> str:
-    return f"job:{job.hex()}"
-
-
-def requester_key(task: bytes) -> str:
-    return f"requester:{task.hex()}"
-
-
-def bidder_key(task: bytes) -> str:
-    return f"bidder:{task.hex()}"
-
-
-def worker_key(award: bytes) -> str:
-    return f"worker:{award.hex()}"
-
-
-def verifier_key(unit: bytes) -> str:
-    return f"verifier:{unit.hex()}"
-
-
-def checker_key(unit: bytes) -> str:
-    return f"checker:{unit.hex()}"
-
-
-def finer_key(unit: bytes) -> str:
-    return f"finer:{unit.hex()}"
-
-
-def juror_key(unit: bytes) -> str:
-    return f"juror:{unit.hex()}"
-
-
-def ward_key(award: bytes) -> str:
-    return f"ward:{award.hex()}"
-
-
-def tower_key(commitment: bytes) -> str:
-    return f"tower:{commitment.hex()}"
+__all__ = [
+    "MACHINES",
+    "STRANGERS",
+    "Bidder",
+    "Checker",
+    "Finer",
+    "JobRun",
+    "Juror",
+    "Load",
+    "Machine",
+    "Node",
+    "Requester",
+    "Stepped",
+    "Tower",
+    "Verifier",
+    "Ward",
+    "Worker",
+    "bidder_key",
+    "checker_key",
+    "due",
+    "due_of",
+    "finer_key",
+    "finished",
+    "job_key",
+    "juror_key",
+    "load_of",
+    "loaded",
+    "refusals",
+    "requester_key",
+    "step",
+    "tower_key",
+    "verifier_key",
+    "ward_key",
+    "worker_key",
+]

@@ -5,20 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from blockedge_node.core import checker as checkers
 from blockedge_node.core.actions import Appeal, Check, CloseRound, CommitCheck, RevealReport, Settle
 from blockedge_node.core.commitment import Role
 from blockedge_node.core.court import Case, CaseView, RoundView, Ticket, VoteView
-from blockedge_node.core.events import Checked, CheckFailed
+from blockedge_node.core.events import Checked, CheckFailed, Event
 from blockedge_node.core.hashing import keccak256
 from blockedge_node.core.ids import Address, Hash, Secret
 from blockedge_node.core.jury import appeal_cost
+from blockedge_node.core.node import MACHINES
 from blockedge_node.core.task import Result
 from blockedge_node.core.unit import Phase, UnitView
+from blockedge_node.wire import records
 from tests.core.builders import ALICE, BOB, CAROL, DAVE, START, ended
 from tests.core.checked import COURT, DRAWN, RIGHT, TICKETS, UNDRAWN, WRONG, before_court, checking
 from tests.core.court import FEE
 from tests.core.story import Story, play
+from tests.core.test_total import events
 
 
 def found(result: Result | None = RIGHT, salt: bytes = b"7" * 32) -> Checked:
@@ -143,3 +149,18 @@ def test_the_seat_is_that_of_the_commitments_time() -> None:
     assert (after.ticket.id, after.proof) == (seat.ticket.id, seat.proof), "who leaves later still sits"
     gone = tuple(replace(ticket, left_at=START - 1) for ticket in TICKETS)
     assert checkers.drawn_seat(DRAWN.marked, replace(here, tickets=gone)) is None
+
+
+@settings(max_examples=60)
+@given(st.lists(events, max_size=20))
+def test_whatever_happens_the_first_answer_stands(after: list[Event]) -> None:
+    here = before_court(CAROL)
+    state, _ = checkers.step(checking(), found(), here)
+    shown = checkers.my_check(state, here)
+    for event in after:
+        again, _ = checkers.step(state, event, here)
+        assert checkers.step(state, event, here)[0] == again
+        assert checkers.my_check(again, here) == shown
+        assert records.load(MACHINES, records.dump(again)) == again
+        checkers.due(again, here)
+        state = again
