@@ -43,7 +43,9 @@ class Job:
     merge: str = "concat"
     label: str = ""
     workers: tuple[Address, ...] = ()  # only their bids are heard; empty: everybody's
-    spot_bps: int | None = None  # rate of spot checks; None: the node's policy, never below the deployment's least
+    spot_bps: int | None = (
+        None  # rate of spot checks, never below the deployment's least; None: the node's policy
+    )
     check_fee: int | None = None  # φ, wei; None: the node's policy
 
 
@@ -57,6 +59,13 @@ class JobCancelled:
     """No new request or award for this job; units already awarded run on."""
 
     job: Hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckOrdered:
+    """The operator wants a revealed result recomputed, and reported if it is wrong, whatever the policy samples."""
+
+    view: UnitView
 
 
 # ── the chain ────────────────────────────────────────────────────────────────────────────────────────────
@@ -304,6 +313,7 @@ class CheckFailed:
 Event = (
     JobSubmitted
     | JobCancelled
+    | CheckOrdered
     | HeadSeen
     | CallMined
     | RequestHeard

@@ -15,9 +15,9 @@
 
 Whose results: others' units of judged kinds, sampled by policy.verify_bps; court units that I requested, sampled by
 verify_own_bps or where the revealed result is not the one that was delivered to me; others' court units, sampled by
-verify_bps_court where there is a Court (without, only the requester may report those, §6.4). Never my own work, nor
-a unit that I check as its drawn checker. The report's salt is drawn with the check and
-kept: one report, one salt. Stage I hides the evidence, so that nobody can copy it into a report of their own.
+verify_bps_court where there is a Court (without, only the requester may report those, §6.4); and what the operator
+orders. Never my own work, nor a unit that I check as its drawn checker. The report's salt is drawn with the check
+and kept: one report, one salt. Stage I hides the evidence, so that nobody can copy it into a report of their own.
 """
 
 from __future__ import annotations
@@ -76,21 +76,31 @@ class Verifier:
         return (self.unit,)
 
 
-def wants(view: UnitView, delivered: Result | None, world: World) -> bool:
-    """Whether I recompute this unit. `delivered`: the result that I got as its requester, if I did."""
+def may_report(view: UnitView, world: World) -> bool:
+    """Whether a report of mine could count: a result is shown, the window is open, and it is not my own work, nor
+    one that I check as its drawn checker.
+    """
     if view.phase is not Phase.REVEALED or view.result is None or view.terms.worker == world.me:
         return False
     if world.now > challenge_by(view, world.params):
         return False
     if not is_court(view.terms.kind):
-        able = world.policy.verifier and view.terms.kind in world.policy.kinds
-        return able and samples(view.unit, world.policy.verify_bps, world.me)
+        return True
     if view.check is not None and view.check.author == world.me:
         return False
+    return view.terms.requester == world.me or has_jury(view.terms.kind, world.params)
+
+
+def wants(view: UnitView, delivered: Result | None, world: World) -> bool:
+    """Whether I recompute this unit. `delivered`: the result that I got as its requester, if I did."""
+    if not may_report(view, world):
+        return False
+    if not is_court(view.terms.kind):
+        able = world.policy.verifier and view.terms.kind in world.policy.kinds
+        return able and samples(view.unit, world.policy.verify_bps, world.me)
     if view.terms.requester != world.me:
         able = world.policy.verifier and view.terms.kind in world.policy.kinds
-        sampled = samples(view.unit, world.policy.verify_bps_court, world.me)
-        return able and sampled and has_jury(view.terms.kind, world.params)
+        return able and samples(view.unit, world.policy.verify_bps_court, world.me)
     differs = delivered is not None and delivered != view.result
     return differs or samples(view.unit, world.policy.verify_own_bps, world.me)
 

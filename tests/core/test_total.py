@@ -29,6 +29,7 @@ from blockedge_node.core.events import (
     CallMined,
     Checked,
     CheckFailed,
+    CheckOrdered,
     Event,
     HeadSeen,
     InputFetched,
@@ -226,6 +227,7 @@ text = st.sampled_from(("busy", "no_answer", "Not\na code", ""))
 
 events: st.SearchStrategy[Event] = st.one_of(
     heads(),
+    heads().filter(lambda head: head.views).map(lambda head: CheckOrdered(view=head.views[0])),
     st.just(JobSubmitted(job=MINE)),
     st.just(JobCancelled(job=MINE.id)),
     st.sampled_from((request_heard(THEIRS), request_heard(request(nonce=5)), request_heard(ASKED.request))),
