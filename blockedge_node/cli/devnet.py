@@ -68,7 +68,7 @@ def status(ctx: typer.Context, directory: Annotated[Path | None, DIRECTORY] = No
 def cheat(
     ctx: typer.Context,
     node: Annotated[int, typer.Option(min=1, help="Which node, from 1.")],
-    mode: Annotated[str, typer.Option(help="fabricate, withhold, refuse, false-report, or honest.")],
+    mode: Annotated[str, typer.Option(help="What it does: fabricate, withhold, refuse, … or honest.")],
     kind: Annotated[int | None, typer.Option(help="Only for work of this kind.")] = None,
     requester: Annotated[int | None, typer.Option(help="Only for this node's tasks.")] = None,
     directory: Annotated[Path | None, DIRECTORY] = None,
@@ -134,3 +134,16 @@ def demo(
     from blockedge_node.devnet import commands
 
     perform(session(ctx), commands.demo, dir=_home(directory), keep=keep, out=out)
+
+
+@app.command()
+def verdicts(
+    ctx: typer.Context,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Just these; may be repeated.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the devnet running afterwards.")] = False,
+    directory: Annotated[Path | None, DIRECTORY] = None,
+) -> None:
+    """Ten nodes and every cheat, side by side: who is caught, who pays. Fails if one ends otherwise."""
+    from blockedge_node.devnet import commands
+
+    perform(session(ctx), commands.verdicts, dir=_home(directory), only=only or (), keep=keep)

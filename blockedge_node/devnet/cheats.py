@@ -1,145 +1,133 @@
 """Dishonest nodes: the honest daemon with a performer that lies.
 
-    python -m blockedge_node.devnet.cheats MODE [--kind K] [--requester 0x…] run --data-dir DIR
+    python -m blockedge_node.devnet.cheats --play MODE[,kind=K][,requester=0x…][,max_delay=S] … run --data-dir DIR
 
-Each cheat overrides single methods of the performer and is limited, if asked, to one kind of work or to one
-requester's tasks, so that honest and dishonest stories can run side by side on the same node.
+A play is limited, if asked, to one kind of work, one requester or one value of maxDelay: signed fields that every
+role sees, so that one node can play many parts at once, and be honest in all other tasks. The first play that fits a
+task counts. What the parts do is in lies.py.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
-import trio
-
-from blockedge_node.core import merkle
-from blockedge_node.core.actions import (
-    Action,
-    AwardCommit,
-    Check,
-    CommitResult,
-    DeliverResult,
-    RegisterAward,
-    Reveal,
-    Solve,
-)
-from blockedge_node.core.events import Checked, Event, WorkSolved
-from blockedge_node.core.ids import UnitId
-from blockedge_node.core.task import Kind, Request, Result
+from blockedge_node.core.actions import Action
+from blockedge_node.core.events import Event
+from blockedge_node.core.ids import Root, UnitId
+from blockedge_node.core.task import Request, unit_id
 from blockedge_node.daemon import main as run_daemon
+from blockedge_node.devnet.lies import LIARS, Liar
+from blockedge_node.errors import ConfigError
 from blockedge_node.performer import Performer, Tries
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Play:
+    """One part and its tasks; 0 and b"" mean all."""
+
+    mode: str
+    kind: int = 0
+    requester: bytes = b""
+    max_delay: int = 0
+
+    def fits(self, request: Request) -> bool:
+        return (
+            self.kind in (0, request.kind)
+            and self.requester in (b"", request.requester)
+            and self.max_delay in (0, request.max_delay)
+        )
+
+    def __str__(self) -> str:
+        limits = {
+            "kind": str(self.kind) if self.kind else "",
+            "requester": "0x" + self.requester.hex() if self.requester else "",
+            "max_delay": str(self.max_delay) if self.max_delay else "",
+        }
+        return ",".join([self.mode, *(f"{key}={value}" for key, value in limits.items() if value)])
+
+
+def parse(text: str) -> Play:
+    """Raises ConfigError."""
+    mode, *limits = text.split(",")
+    if mode not in LIARS:
+        raise ConfigError(f"there is no cheat {mode!r}; known are {', '.join(sorted(LIARS))}")
+    try:
+        fields = dict(limit.split("=", 1) for limit in limits)
+        return Play(
+            mode=mode,
+            kind=int(fields.pop("kind", "0")),
+            requester=bytes.fromhex(fields.pop("requester", "").removeprefix("0x")),
+            max_delay=int(fields.pop("max_delay", "0")),
+            **fields,
+        )
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"{text!r} is no play: write MODE,kind=K,requester=0x…,max_delay=S, any of the three left out"
+        ) from None
+
+
 class Cheat(Performer):
-    """Honest but for the chosen tasks. `kind` 0 and `requester` b"": all of them."""
+    """Honest but for the tasks that its plays name."""
 
-    def __init__(self, *, kind: int = 0, requester: bytes = b"", **ports: Any) -> None:
+    def __init__(self, *, plays: Sequence[Play], **ports: Any) -> None:
         super().__init__(**ports)
-        self._kind, self._requester = kind, requester
-        self._units: set[UnitId] = set()  # those chosen, for actions that do not carry their Request
-
-    def is_victim(self, request: Request) -> bool:
-        return self._kind in (0, request.kind) and self._requester in (b"", request.requester)
+        self._parts: list[tuple[Play, Liar]] = [(play, LIARS[play.mode](self)) for play in plays]
+        self._units: dict[UnitId, Liar] = {}  # those chosen, for actions that do not carry their Request
+        self._hidden: set[Root] = set()
 
     async def __call__(self, action: Action, tries: Tries) -> Event | None:
-        request = getattr(action, "request", None)
-        unit = getattr(action, "unit", None)
-        if isinstance(request, Request) and unit is not None and self.is_victim(request):
-            self._units.add(unit)
-        if unit in self._units and (lie := self.lie(action)):
-            answer: Event | None = await lie(action, tries)
-            return answer
+        liar = self._liar(action)
+        lie = liar.lie(action) if liar else None
+        return await lie(action, tries) if lie else await self.honest(action, tries)
+
+    async def honest(self, action: Action, tries: Tries) -> Event | None:
         return await super().__call__(action, tries)
 
-    def lie(self, action: Action) -> Any:
-        """What to do instead of `action`, or None to stay honest."""
-        return None
+    def hide(self, *roots: Root) -> None:
+        """Serve these blobs to nobody from now on."""
+        if not self._hidden:
+            blobs = self.content._blobs  # type: ignore[attr-defined]
+            serve = blobs.leaves
+            blobs.leaves = lambda root: None if root in self._hidden else serve(root)
+        self._hidden.update(roots)
 
-    async def do_nothing(self, action: Action, tries: Tries) -> Event | None:
-        """Stay busy with it for ever: the engine ends it when it is no longer due."""
-        await trio.sleep_forever()
-        raise AssertionError
+    def _liar(self, action: Action) -> Liar | None:
+        unit: UnitId | None = getattr(action, "unit", None)
+        request = _request_of(action)
+        if request is not None:
+            liar = next((part for play, part in self._parts if play.fits(request)), None)
+            if liar is not None:
+                task = request.task(self.domain)
+                shards = (unit_id(task, shard) for shard in range(request.shards))
+                self._units.update(dict.fromkeys([unit] if unit else shards, liar))
+            return liar
+        return self._units.get(unit) if unit else None
 
 
-class Fabricate(Cheat):
-    """Answers without working: a made-up nonce, or output that nobody computed."""
-
-    def lie(self, action: Action) -> Any:
-        return self.fabricate if isinstance(action, Solve) else None
-
-    async def fabricate(self, action: Solve, tries: Tries) -> Event:
-        pow_search = action.request.kind == Kind.POW
-        output = (
-            (action.shard + 1).to_bytes(8, "big")
-            if pow_search
-            else b"nobody computed this " + action.unit[:4]
+def _request_of(action: Action) -> Request | None:
+    for carrier in (action, getattr(action, "signed", None), getattr(action, "registration", None)):
+        found = getattr(carrier, "request", None) or getattr(
+            getattr(carrier, "signed", None), "request", None
         )
-        root = merkle.root(output)
-        self.content.put(output)
-        fuel, memory = (0, bytes(32)) if pow_search else (action.request.fuel // 2, self.chance.secret())
-        return WorkSolved(
-            unit=action.unit,
-            award=action.award,
-            result=Result(exit=0, output_root=root, fuel_used=fuel, memory_hash=memory),  # type: ignore[arg-type]
-            output=output,
-            salt=self.chance.secret(),
-            guard_secret=self.chance.secret(),
-        )
-
-
-class Refuse(Cheat):
-    """Acknowledges, then neither works nor delivers."""
-
-    def lie(self, action: Action) -> Any:
-        idle = (Solve, DeliverResult, RegisterAward, AwardCommit, CommitResult)
-        return self.do_nothing if isinstance(action, idle) else None
-
-
-class Withhold(Cheat):
-    """Commits and never reveals."""
-
-    def lie(self, action: Action) -> Any:
-        return self.do_nothing if isinstance(action, Reveal) else None
-
-
-class FalseReport(Cheat):
-    """Reports every result that it checks as wrong."""
-
-    def lie(self, action: Action) -> Any:
-        return self.accuse if isinstance(action, Check) else None
-
-    async def accuse(self, action: Check, tries: Tries) -> Event:
-        made_up = Result(exit=0, output_root=merkle.root(b"an accusation"), fuel_used=1)
-        return Checked(
-            unit=action.unit,
-            wrong=True,
-            result=None if action.request.kind == Kind.POW else made_up,
-            evidence=b"",
-            salt=self.chance.secret(),
-            role=action.role,
-        )
-
-
-MODES: Final[Mapping[str, type[Cheat]]] = {
-    "fabricate": Fabricate,
-    "refuse": Refuse,
-    "withhold": Withhold,
-    "false-report": FalseReport,
-}
+        if isinstance(found, Request):
+            return found
+    return None
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="cheats", description=__doc__.split("\n")[0] if __doc__ else "")
-    parser.add_argument("mode", choices=sorted(MODES))
-    parser.add_argument("--kind", type=int, default=0, choices=(0, 1, 2))
-    parser.add_argument("--requester", default="", help="0x…: only this node's tasks")
+    parser.add_argument("--play", action="append", default=[], metavar="MODE[,…]")
     options, rest = parser.parse_known_args(sys.argv[1:])
-    requester = bytes.fromhex(options.requester.removeprefix("0x"))
-    run_daemon(rest, partial(MODES[options.mode], kind=options.kind, requester=requester), prog="cheats")
+    try:
+        plays = [parse(text) for text in options.play]
+    except ConfigError as error:
+        raise SystemExit(f"cheats: {error}") from None
+    run_daemon(rest, partial(Cheat, plays=plays), prog="cheats")
 
 
 if __name__ == "__main__":

@@ -15,12 +15,14 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from blockedge_node.config import MAX_SOCKET_PATH
+from blockedge_node.core.ids import ZERO_ADDRESS
 from blockedge_node.devnet import anvil
 from blockedge_node.devnet.processes import Process, start
 from blockedge_node.errors import BlockEdgeError, ConfigError
@@ -30,14 +32,14 @@ if TYPE_CHECKING:
 
 ETHER: Final = 10**18
 FUND: Final = "0xb60d4288"  # fund() of BlockEdge
-TICKETS: Final = 2  # a node
+TICKETS: Final = 2  # a node, where nothing else is said
 STAKE: Final = "0x3a4b66f1"  # stake() of the Court
 SOURCE: Final = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """One daemon of the devnet; `mode` names its cheat, "" for an honest one."""
+    """One daemon of the devnet; `mode` names its cheats, "" for an honest one."""
 
     name: str
     data_dir: Path
@@ -58,6 +60,7 @@ class Devnet:
     rpc: str
     block_time: float
     contract: str
+    court: str
     anvil: Process
     nodes: tuple[Node, ...] = field(default=())
 
@@ -106,14 +109,15 @@ class Devnet:
 
     # ── life and death ───────────────────────────────────────────────────────────────────────────────────
 
-    def start_node(self, which: int, *, mode: str = "", options: Mapping[str, str] | None = None) -> Devnet:
-        """Start a daemon, honest or with a named cheat, and remember it."""
+    def start_node(self, which: int, *, plays: Sequence[str] = ()) -> Devnet:
+        """Start a daemon, honest or playing cheats (see cheats.py), and remember it."""
         node = self.node(which)
         if node.process.alive:
             raise ConfigError(f"{node.name} runs already")
-        module = ["-m", "blockedge_node.devnet.cheats", mode] if mode else ["-m", "blockedge_node"]
-        flags = [part for key, value in (options or {}).items() for part in (f"--{key}", value)]
-        command = [sys.executable, *module, *flags, "run", "--data-dir", str(node.data_dir)]
+        module = "blockedge_node.devnet.cheats" if plays else "blockedge_node"
+        flags = [part for play in plays for part in ("--play", play)]
+        command = [sys.executable, "-m", module, *flags, "run", "--data-dir", str(node.data_dir)]
+        mode = " ".join(dict.fromkeys(play.split(",")[0] for play in plays))
         devnet = self.with_node(replace(node, process=start(command, log=node.log), mode=mode))
         devnet.save()
         return devnet
@@ -136,11 +140,17 @@ def record(directory: Path) -> Path:
 
 
 def create(
-    directory: Path, count: int, *, block_time: float, policies: Mapping[int, Mapping[str, object]]
+    directory: Path,
+    count: int,
+    *,
+    block_time: float,
+    policies: Mapping[int, Mapping[str, object]],
+    tickets: Mapping[int, int] = MappingProxyType({}),
 ) -> Devnet:
     """Start the chain, deploy, make `count` funded nodes. Raises ConfigError if a devnet runs there.
 
-    `policies` adds lines to a node's [policy], by number from 1. The daemons are not started yet.
+    `policies` adds lines to a node's [policy], `tickets` says how many it stakes, both by number from 1. The
+    daemons are not started yet.
     """
     if record(directory).exists():
         old = Devnet.load(directory)
@@ -156,7 +166,7 @@ def create(
     directory.mkdir(parents=True)
     process, url = anvil.launch(directory, block_time=block_time)
     try:
-        return _populate(directory, count, process, url, block_time, policies)
+        return _populate(directory, count, process, url, block_time, policies, tickets)
     except BaseException:
         process.stop()
         raise
@@ -169,6 +179,7 @@ def _populate(
     url: str,
     block_time: float,
     policies: Mapping[int, Mapping[str, object]],
+    tickets: Mapping[int, int],
 ) -> Devnet:
     from blockedge_node.devnet.founding import found, make_node  # heavy imports: web3
 
@@ -195,8 +206,10 @@ def _populate(
     accounts = [node.address for node in nodes]
     fund(url, contract, accounts)
     if deployment.court:
-        for _ in range(TICKETS):
-            stake(url, "0x" + deployment.court.hex(), accounts, seat=deployment.params.seat)
+        staked = [(account, tickets.get(i, TICKETS)) for i, account in enumerate(accounts, 1)]
+        for number in range(max(count for _, count in staked)):
+            owners = [account for account, count in staked if number < count]
+            stake(url, "0x" + deployment.court.hex(), owners, seat=deployment.params.seat)
     anvil.catch_up(url)
     (directory / "coalition.toml").write_text(_coalition(deployment, url, block_time))
     devnet = Devnet(
@@ -204,6 +217,7 @@ def _populate(
         rpc=url,
         block_time=block_time,
         contract=contract,
+        court="0x" + (deployment.court or ZERO_ADDRESS).hex(),
         anvil=process,
         nodes=tuple(nodes),
     )
@@ -252,7 +266,9 @@ def _pay(url: str, contract: str, addresses: list[str], call: str, value: int) -
     for tx, address in zip(sent, addresses, strict=True):
         receipt = anvil.rpc(url, "eth_getTransactionReceipt", tx)
         if receipt is None or int(receipt["status"], 16) != 1:
-            raise BlockEdgeError(f"paying {value} wei of {address} to {contract} failed on the devnet's chain")
+            raise BlockEdgeError(
+                f"paying {value} wei of {address} to {contract} failed on the devnet's chain"
+            )
         anvil.rpc(url, "anvil_stopImpersonatingAccount", address)
 
 

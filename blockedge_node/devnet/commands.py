@@ -10,10 +10,9 @@ from typing import Any, Final
 from blockedge_node.cli.client import Client
 from blockedge_node.devnet import anvil, cluster
 from blockedge_node.devnet.cluster import Devnet, Node
-from blockedge_node.errors import BlockEdgeError, ConfigError
+from blockedge_node.errors import BlockEdgeError
 
 READY_SECONDS: Final = 60.0  # for all daemons together; one alone takes about 4 s
-MODES: Final = ("fabricate", "false-report", "refuse", "withhold", "honest")
 
 
 def up(
@@ -113,8 +112,8 @@ def cheat(
     *, dir: Path, node: int, mode: str, kind: int | None = None, requester: int | None = None
 ) -> dict[str, Any]:
     """Restart node `node` with a dishonest performer, or honest again."""
-    if mode not in MODES:
-        raise ConfigError(f"there is no cheat {mode!r}; known are {', '.join(MODES)}")
+    from blockedge_node.devnet.cheats import parse
+
     devnet = Devnet.load(dir)
     chosen = devnet.node(node)
     options: dict[str, str] = {}
@@ -122,8 +121,10 @@ def cheat(
         options["kind"] = str(kind)
     if requester is not None:
         options["requester"] = devnet.node(requester).address
+    play = ",".join([mode, *(f"{key}={value}" for key, value in options.items())])
+    parse(play)
     chosen.process.stop()
-    devnet = devnet.start_node(node, mode="" if mode == "honest" else mode, options=options)
+    devnet = devnet.start_node(node, plays=() if mode == "honest" else (play,))
     await_ready(devnet, [devnet.node(node)])
     limits = "".join(f", {key} {value}" for key, value in options.items())
     print(f"{chosen.name:<8} runs again, {mode}{limits}")
@@ -156,6 +157,13 @@ def restart(*, dir: Path, node: int) -> dict[str, Any]:
     await_ready(devnet, [devnet.node(node)])
     print(f"{devnet.node(node).name:<8} runs again")
     return {"node": devnet.node(node).name}
+
+
+def verdicts(*, dir: Path, only: Sequence[str] = (), keep: bool = False) -> dict[str, Any]:
+    """Every cheat and how it ends; see verdicts.py."""
+    from blockedge_node.devnet.verdicts import tell
+
+    return tell(dir, only=only, keep=keep)
 
 
 def demo(*, dir: Path, keep: bool = False, out: Path | None = None) -> dict[str, Any]:

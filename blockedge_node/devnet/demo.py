@@ -85,11 +85,10 @@ def tell(directory: Path, *, keep: bool, out: Path) -> dict[str, Any]:
     devnet = cluster.create(directory, NODES, block_time=1.0, policies=POLICIES)
     try:
         requesters = [devnet.node(1).address, devnet.node(2).address]
-        modes = {4: ("fabricate", requesters[0]), 5: ("refuse", requesters[1])}
+        modes = {4: [("fabricate", requesters[0])], 5: [("refuse", requesters[1])]}
         for i in range(1, NODES + 1):
-            mode, victim = modes.get(i, ("", ""))
-            options = {"kind": "1", "requester": victim} if mode else {}
-            devnet = devnet.start_node(i, mode=mode, options=options)
+            plays = [f"{mode},kind=1,requester={victim}" for mode, victim in modes.get(i, ())]
+            devnet = devnet.start_node(i, plays=plays)
         await_ready(devnet)
         stage = Stage(
             devnet=devnet,

@@ -27,7 +27,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         _watch(devnet, WORKER, towers=[devnet.node(TOWER).address])
         _watch(devnet, TOWER, clients=[devnet.node(WORKER).address])
         for i in range(1, NODES + 1):
-            devnet = devnet.start_node(i, mode="withhold" if i == WORKER else "")
+            devnet = devnet.start_node(i, plays=["withhold"] if i == WORKER else [])
         await_ready(devnet)
         yield Cluster(directory)
     finally:
