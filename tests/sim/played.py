@@ -64,7 +64,7 @@ class Played:
         scenario = self.scenario
         while trio.current_time() < scenario.trouble_until:
             await trio.sleep(self.chance.expovariate(scenario.crash_rate))
-            victim = self.chance.choice(list(self.nodes.values()))
+            victim = self.chance.choice([n for n in self.nodes.values() if n.name not in scenario.spared])
             victim.crash(self.chance.uniform(0, scenario.crash_down))
 
     async def end_of_days(self, at: float) -> None:

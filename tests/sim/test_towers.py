@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from blockedge_node.core.court import NO_INPUT
 from blockedge_node.core.ids import Address
 from blockedge_node.core.jury import appeal_cost
@@ -127,6 +129,31 @@ def ended_anyhow(scenario: Scenario) -> Ended:
     played = scenario.play()
     (unit,) = played.units
     return Ended(played, unit)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_workers_that_come_and_go_lose_nothing_that_their_tower_holds(seed: int) -> None:
+    """Four workers, each of them away for up to a minute again and again; Carol watches over all of them."""
+    scenario = Scenario(seed=seed, nodes=7, crash_rate=0.1, crash_down=60, spared=("carol", "alice"))
+    workers = ("bob", "dave", "erin", "frank")
+    clients = frozenset(map(address_called, workers))
+    for name in CAST[:7]:
+        scenario.sets(name, min_ticket_owners=3, worker=name in workers).stakes(name, 2)
+    for name in workers:
+        scenario.sets(name, towers=(address_called("carol"),))
+    scenario.sets("carol", clients=clients, appeal_budget=BUDGET)
+    for i in range(4):
+        scenario.asks("alice", wasm_job(f"job {i}", shards=2), at=12 + 7 * i)
+    played = scenario.play()
+    assert sum(node.lives for node in played.nodes.values()) > len(played.nodes), "somebody was away"
+    held = {
+        note.subject for name in workers for note in played.nodes[name].notes if note.code == "watch.kept"
+    }
+    assert len(held) >= 3
+    for unit in played.units:
+        assert unit.phase.terminal
+        if unit.unit in held:
+            assert unit.phase is Phase.PAID, unit.unit.hex()
 
 
 def test_two_towers_do_no_harm() -> None:

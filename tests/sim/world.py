@@ -66,6 +66,7 @@ class Scenario:
     weather: Weather = Weather()
     crash_rate: float = 0.0  # crashes a second, of some node, for up to `crash_down` seconds
     crash_down: float = 3.0
+    spared: tuple[str, ...] = ()  # who never crashes at random
     all_die_at: float | None = None
     court: bool = False
     trouble_until: float = 120.0  # random crashes and reorgs end then, so that all can end
