@@ -124,5 +124,11 @@ class Backend(Protocol):
 
     async def dispute(self, unit: bytes) -> court_models.Dispute: ...
 
+    async def order_check(self, prefix: str) -> court_models.Ordered:
+        """Recompute the revealed unit whose id begins with these hex digits, and report it if it is wrong.
+
+        Raises NotFound, Ambiguous; ChainError if no report of ours could count.
+        """
+
     async def appeal(self, unit: bytes) -> models.Transaction:
         """Raises ChainError if the dispute cannot be appealed now."""

@@ -70,6 +70,13 @@ class Round(Model):
     seats: tuple[Seat, ...] = ()
 
 
+class Ordered(Model):
+    """A check of a revealed result that the operator ordered; /api/v1/reports shows what it comes to."""
+
+    unit: Bytes32
+    by: int  # last time for a report
+
+
 class Dispute(Model):
     """A unit that went, or is going, to a jury."""
 

@@ -156,7 +156,9 @@ class JobSpec(Model):
     no_demand: bool = False  # accept outputs over 1 KiB off the chain (docs/protocol.md §10)
     merge: Literal["concat", "first", "program"] = "concat"
     label: str = Field(default="", max_length=200)
-    workers: tuple[Address, ...] = Field(default=(), max_length=64)  # only their bids count; none: everybody's
+    workers: tuple[Address, ...] = Field(
+        default=(), max_length=64
+    )  # only their bids count; none: everybody's
     spot_bps: Bps | None = None  # rate of spot checks in bps; the deployment's least applies anyway
     check_fee: Wei | None = Field(default=None)  # for one check, or one juror's seat
 
@@ -348,7 +350,7 @@ class Transaction(Model):
 
 
 class Audit(Model):
-    """Invariant 1 of docs/protocol.md §11, summed from the contract's events at one block."""
+    """Invariant 1 of docs/protocol.md §11, summed from the contracts' events; the Court's books likewise."""
 
     block: int
     contract: Address
@@ -358,6 +360,10 @@ class Audit(Model):
     burned: WeiSum
     balance: WeiSum
     difference: WeiSum  # balance − (free + locked + burned)
+    stakes: WeiSum = 0  # in tickets of the Court
+    pots: WeiSum = 0  # of its open cases
+    court_balance: WeiSum = 0
+    court_difference: WeiSum = 0  # court_balance − (stakes + pots)
     holds: bool
     units: dict[str, int] = {}  # how many are in each phase
 

@@ -8,14 +8,18 @@ import trio
 
 from blockedge_node.api import court_models, models
 from blockedge_node.api.backend import NotFound
+from blockedge_node.api.problems import Ambiguous
 from blockedge_node.backend.court_views import dispute_model, is_dispute, ticket_model
 from blockedge_node.backend.parts import SHOWN, Parts, transaction_model
 from blockedge_node.chain.blocks import Receipt
 from blockedge_node.core.actions import Appeal
 from blockedge_node.core.court import Ticket, owners
+from blockedge_node.core.deadlines import challenge_by
+from blockedge_node.core.events import CheckOrdered
 from blockedge_node.core.ids import UnitId
 from blockedge_node.core.jury import appeal_cost
 from blockedge_node.core.unit import UnitView
+from blockedge_node.core.verifier import may_report
 from blockedge_node.errors import BlockEdgeError, ChainError
 
 
@@ -82,6 +86,22 @@ class CourtPart(Parts):
 
     async def dispute(self, unit: bytes) -> court_models.Dispute:
         return dispute_model(self._disputed(unit), self.ready())
+
+    async def order_check(self, prefix: str) -> court_models.Ordered:
+        world = self.ready()
+        found = [view for view in self._views() if view.unit.hex().startswith(prefix)]
+        if not found:
+            raise NotFound(f"no unit is known here whose id begins with {prefix!r}")
+        if len(found) > 1:
+            raise Ambiguous(prefix, [f"unit 0x{view.unit.hex()}" for view in found])
+        (view,) = found
+        if not may_report(view, world):
+            raise ChainError(
+                f"no report of ours on this unit could count: it is {view.phase.name.lower()}, and reports are "
+                "for others' revealed results, until their challenge window ends"
+            )
+        await self.engine.submit(CheckOrdered(view=view))
+        return court_models.Ordered(unit=view.unit, by=challenge_by(view, world.params))
 
     async def appeal(self, unit: bytes) -> models.Transaction:
         view = self._disputed(unit)

@@ -53,6 +53,10 @@ class MoneyPart(Parts):
             burned=sums.burned,
             balance=sums.held,
             difference=sums.held - sums.free - sums.locked - sums.burned,
+            stakes=sums.stakes,
+            pots=sums.pots,
+            court_balance=sums.court_held,
+            court_difference=sums.court_held - sums.stakes - sums.pots,
             holds=sums.sound,
             units=counts,
         )

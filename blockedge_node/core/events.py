@@ -43,9 +43,7 @@ class Job:
     merge: str = "concat"
     label: str = ""
     workers: tuple[Address, ...] = ()  # only their bids are heard; empty: everybody's
-    spot_bps: int | None = (
-        None  # rate of spot checks, never below the deployment's least; None: the node's policy
-    )
+    spot_bps: int | None = None  # rate of spot checks, at least the deployment's; None: the node's policy
     check_fee: int | None = None  # φ, wei; None: the node's policy
 
 

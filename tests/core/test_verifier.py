@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from blockedge_node.core import node as core
 from blockedge_node.core import verifier as verifiers
 from blockedge_node.core.actions import (
     Appeal,
@@ -15,9 +16,10 @@ from blockedge_node.core.actions import (
     RevealReport,
     Settle,
 )
-from blockedge_node.core.events import Checked, CheckFailed
+from blockedge_node.core.events import Checked, CheckFailed, CheckOrdered
 from blockedge_node.core.hashing import keccak256
 from blockedge_node.core.ids import Address, Hash, Root, Secret
+from blockedge_node.core.node import Node
 from blockedge_node.core.task import Kind, Result
 from blockedge_node.core.unit import Account, Phase, ReportView, Standing, UnitView
 from tests.core.builders import (
@@ -57,6 +59,20 @@ WRONG = Checked(unit=VIEW.unit, wrong=True, result=None, evidence=b"proof", salt
 
 def checking(me: Address = CAROL, view: UnitView = VIEW) -> Story:
     return play(verifiers.begin(view), me).sees(view)
+
+
+def test_an_operator_may_order_what_the_policy_leaves_out() -> None:
+    idle = world(CAROL, verify_bps=0)
+    seen = core.step(Node(), head(START, VIEW), idle).node
+    assert not core.due(seen, idle)
+    ordered = core.step(seen, CheckOrdered(view=VIEW), idle)
+    assert ordered.changed, "the order outlives a restart"
+    looking = core.step(ordered.node, head(START, VIEW), idle).node
+    assert [type(action) for action in core.due(looking, idle)] == [Check]
+    late = core.step(Node(), CheckOrdered(view=VIEW), world(CAROL, START + 13, verify_bps=0))
+    own = core.step(Node(), CheckOrdered(view=VIEW), world(BOB, verify_bps=0))
+    assert not late.changed
+    assert not own.changed
 
 
 def with_report(view: UnitView, hashed: Hash, **changes: Any) -> UnitView:
@@ -206,7 +222,8 @@ def test_only_the_final_hash_was_right() -> None:
 def test_whoever_closes_a_right_report_has_a_false_check_fined() -> None:
     story, view = reporting(OTHERS)
     agreed = ReportView(index=0, author=CAROL, hash=Hash(bytes(32)), result_hash=view.result_hash)
-    convicted = ended(replace(view, reports=(agreed, *view.reports)), Phase.SLASHED, START + 99)
+    reports = (agreed, *view.reports)
+    convicted = ended(replace(view, reports=reports, final_hash=OTHERS.hash()), Phase.SLASHED, START + 99)
     assert story.sees(convicted).wanted(CloseReports).indexes == (0, 1)
 
 

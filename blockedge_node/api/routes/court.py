@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from blockedge_node.api.backend import NotFound
-from blockedge_node.api.court_models import Dispute, Stake, Tickets
+from blockedge_node.api.court_models import Dispute, Ordered, Stake, Tickets
 from blockedge_node.api.models import Transaction
 from blockedge_node.api.problems import Ambiguous, BadRequest
 from blockedge_node.api.routes import Node
@@ -67,6 +67,12 @@ async def dispute(node: Node, unit: str) -> Dispute:
     return await _find(node, unit)
 
 
+@router.post("/disputes/{unit}/report", status_code=202)
+async def report(node: Node, unit: str) -> Ordered:
+    """Recompute a revealed result, anybody's, and report it, with a bond, if it is wrong: this begins a dispute."""
+    return await node.order_check(_digits(unit))
+
+
 @router.post("/disputes/{unit}/appeal")
 async def appeal(node: Node, unit: str) -> Transaction:
     """Fund the next round, whoever is right: a funder whose appeal was right is repaid with a tenth on top."""
@@ -77,12 +83,17 @@ async def appeal(node: Node, unit: str) -> Transaction:
 
 async def _find(node: Node, text: str) -> Dispute:
     """The one dispute whose unit begins with these digits; anybody's, not only of units that we have a part in."""
-    digits = text.lower().removeprefix("0x")
-    if not _DIGITS.fullmatch(digits):
-        raise BadRequest(f"{text!r} is not an id: write 2 to 64 hex digits, with or without 0x")
+    digits = _digits(text)
     found = [row for row in await node.disputes() if row.unit.hex().startswith(digits)]
     if not found:
         raise NotFound(f"no dispute about a unit {text!r} is known here; GET /api/v1/disputes lists them")
     if len(found) > 1:
         raise Ambiguous(text, [f"unit {hex_text(row.unit)}" for row in found])
     return found[0]
+
+
+def _digits(text: str) -> str:
+    digits = text.lower().removeprefix("0x")
+    if not _DIGITS.fullmatch(digits):
+        raise BadRequest(f"{text!r} is not an id: write 2 to 64 hex digits, with or without 0x")
+    return digits

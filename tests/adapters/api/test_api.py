@@ -391,3 +391,10 @@ async def test_disputes_are_shown_by_a_prefix_and_appealed(
     assert_problem(await api.get("/api/v1/disputes/no"), 400, "bad-request")
     assert_problem(await api.post("/api/v1/disputes/aabb/appeal"), 409, "chain", "all votes are shown")
     assert (await api.post("/api/v1/disputes/aacc/appeal")).json()["call"] == "appeal"
+
+
+async def test_a_check_is_ordered_of_any_unit_that_is_seen(api: httpx.AsyncClient) -> None:
+    answer = await api.post(f"/api/v1/disputes/0x{TASK.hex()[:6]}/report")
+    assert (answer.status_code, answer.json()["unit"]) == (202, "0x" + TASK.hex())
+    assert_problem(await api.post("/api/v1/disputes/0123/report"), 404, "not-found", "'0123'")
+    assert_problem(await api.post("/api/v1/disputes/xyz/report"), 400, "bad-request")
