@@ -13,15 +13,17 @@ import wasmtime
 
 from blockedge_node.content import Caps, ContentStore
 from blockedge_node.core import merkle
+from blockedge_node.core.events import RequestHeard
 from blockedge_node.core.ids import Address, Root
 from blockedge_node.core.job import ENGINE, PowJob, WasmJob
 from blockedge_node.core.task import Kind, Request
+from blockedge_node.daemon import _with_objection
 from blockedge_node.errors import NotTaken, PeerError, Transient
 from blockedge_node.executor.pool import Pool
 from blockedge_node.executor.pow import Search
 from blockedge_node.store.blobs import Blobs
 from blockedge_node.wire.manifest import Manifest
-from tests.core.builders import request
+from tests.core.builders import request, request_heard
 
 EMPTY_WASM = b"\0asm\1\0\0\0"
 
@@ -209,6 +211,20 @@ async def test_a_program_over_a_cap_is_refused_at_its_award_and_gets_no_bid_from
         await modest.fetch_task(asked, 0, own=True)
     assert elsewhere.asked == []  # nothing is fetched for it again
     assert modest.objection(modest_request(elsewhere)) is None
+
+
+async def test_the_core_hears_a_request_together_with_the_objection(
+    elsewhere: Elsewhere, modest: ContentStore
+) -> None:
+    greedy = modest_request(elsewhere, memory=2 << 20)
+    event = _with_objection(request_heard(greedy), modest)
+    assert isinstance(event, RequestHeard)
+    assert event.objection == ""
+    with pytest.raises(NotTaken):
+        await modest.fetch_task(greedy, 0, own=True)
+    event = _with_objection(request_heard(greedy), modest)
+    assert isinstance(event, RequestHeard)
+    assert "programs.memory" in event.objection
 
 
 async def test_an_input_over_its_cap_says_nothing_about_the_program(
