@@ -159,10 +159,11 @@ def open_reports(view: UnitView) -> tuple[int, ...]:
 
 def _owes(view: UnitView, check: ReportView) -> bool:
     """Whether the drawn ticket still answers for a check: a false accusation, an agreement, or silence (§6.3)."""
+    if view.result_hash is None or view.phase is Phase.REFUSED:
+        return False  # never revealed, or refused: that asks nothing of a checker
     if check.result_hash is None:
-        charged = view.case is not None and view.case.case.accuser == ZERO_ADDRESS
-        return view.phase in (Phase.PAID, Phase.SLASHED, Phase.UNRESOLVED) and not charged
+        return view.case is None or view.case.case.accuser != ZERO_ADDRESS  # else it has paid for the jury
     agrees = check.result_hash == view.result_hash
     if view.phase is Phase.PAID:
         return not agrees and view.final_hash != NO_INPUT
-    return view.phase is Phase.SLASHED and agrees
+    return view.phase is Phase.SLASHED and view.final_hash is not None and agrees

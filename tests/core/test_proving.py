@@ -174,7 +174,11 @@ def test_which_bonds_are_still_to_be_moved() -> None:
     assert of(view, Phase.PAID, right, SHOWN) == (1,), "an agreeing check has no bond"
     assert of(view, Phase.PAID, wrong, SHOWN) == (0, 1), "a false accusation by ticket"
     assert of(replace(view, final_hash=NO_INPUT), Phase.PAID, wrong) == (), "nobody saw the input"
-    assert of(view, Phase.SLASHED, right) == (0,), "it agreed with a hash that was convicted"
+    convicted = replace(view, final_hash=WRONG.hash())
+    assert of(convicted, Phase.SLASHED, right) == (0,), "it agreed with a hash that a jury convicted"
+    assert of(view, Phase.SLASHED, right) == (), "by default, as nobody defended"
+    assert of(replace(DRAWN.marked, result_hash=None), Phase.SLASHED, check(None)) == (), "withheld"
+    assert of(view, Phase.REFUSED, wrong) == ()
     assert of(view, Phase.SLASHED, wrong) == ()
     assert of(view, Phase.SLASHED, check(None)) == (0,), "silent"
     silent = before_jury(view, 0)

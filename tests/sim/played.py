@@ -188,7 +188,9 @@ class Played:
             for view in self.units_of(worker=name):
                 assert not view.slashed, f"{name} lost {view.slashed} wei in a unit"
             bought = (v for v in self.units_of(name) if v.phase in (Phase.PAID, Phase.UNRESOLVED))
-            spent = sum(v.terms.price + protocol_fee(v.terms.price, PARAMS) for v in bought)
+            spent = sum(
+                v.terms.price + protocol_fee(v.terms.price, PARAMS) + v.terms.check_fee for v in bought
+            )
             assert self.gained(name) >= -spent, f"{name} lost {-self.gained(name) - spent} wei for nothing"
 
 

@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 
 from blockedge_node.chain.book import UnitBook
+from blockedge_node.core import proving
 from blockedge_node.core.actions import Note
+from blockedge_node.core.checker import Checker
 from blockedge_node.core.verifier import Verifier
 from blockedge_node.core.worker import Worker
 from tests.sim import test_crash, test_faults
 from tests.sim.machine import CrashPoint, Disk
+from tests.sim.test_checks import asking, checker_of, one
+from tests.sim.test_checks_crash import survives
 
 
 def kill_everywhere(scenario: test_crash.Play, victim: str) -> str:
@@ -47,6 +51,19 @@ def test_a_worker_that_forgets_its_salt_is_noticed(monkeypatch: pytest.MonkeyPat
 def test_a_verifier_that_forgets_its_report_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     forgetting(monkeypatch, Verifier, checked=False, report=None)
     assert "one_salt_per_report" in kill_everywhere(test_crash.with_a_cheat, "carol")
+
+
+def test_a_checker_that_forgets_what_it_found_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    checker = checker_of(*one(asking(seed=1)))
+    forgetting(monkeypatch, Checker, checked=False, found=None, salt=None)
+    with pytest.raises(AssertionError):
+        survives(checker)
+
+
+def test_a_worker_that_does_not_wait_for_its_checker_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proving, "may_reveal", lambda view, heard, world: True)
+    with pytest.raises(AssertionError, match="reveal_only_undisturbed"):
+        one(asking(seed=1))
 
 
 @pytest.mark.parametrize(
