@@ -150,7 +150,7 @@ contract Disputes is Checks, IDisputes, IContested {
         if (best > 1) _closeAccusation(unit, best - 1, terms, ruling, accuserRight, spent);
 
         if (ruling.outcome == Phase.Slashed) {
-            uint256 first = _firstOf[unit][ruling.finalHash];
+            uint256 first = accuserRight ? best : _firstOf[unit][ruling.finalHash];
             address detector = first == 0 ? address(0) : _reports[unit][first - 1].author;
             _endConvicted(unit, slot, terms, detector, spent);
         } else if (ruling.outcome == Phase.Paid) {

@@ -109,18 +109,25 @@ contract Reports is Bonds, Outputs, Timeouts, IReports {
         report.hash = opening.resultHash;
         Docket storage docket = _dockets[unit];
         docket.revealed += 1;
-        uint24 rank = uint24(index) + 1;
+        bool byCourt = _byCourt(target.terms);
+        if (byCourt) docket.seedAcc ^= keccak256(abi.encode(opening.salt));
         if (verdict == (judged ? VERDICT_WRONG : VERDICT_UNKNOWN)) {
-            if (docket.best == 0 || rank < docket.best) docket.best = rank;
-        }
-        if (_byCourt(target.terms)) {
-            docket.seedAcc ^= keccak256(abi.encode(opening.salt));
-            if (verdict == VERDICT_UNKNOWN) {
-                uint256 first = _firstOf[unit][opening.resultHash];
-                if (first == 0 || rank < first) _firstOf[unit][opening.resultHash] = rank;
+            uint24 rank = uint24(index) + 1;
+            uint24 best = docket.best;
+            if (best == 0 || rank < best) docket.best = rank;
+            if (byCourt && best != 0) {
+                if (rank < best) _rankBehind(unit, best, _reports[unit][best - 1].hash);
+                else _rankBehind(unit, rank, opening.resultHash);
             }
         }
         emit ReportRevealed(unit, index, opening.resultHash, verdict, proof.evidence);
+    }
+
+    /// @notice Remembers the earliest of the reports behind the accuser that say the same: should the jury
+    /// find this hash, and not the accuser's, its author is the detector.
+    function _rankBehind(bytes32 unit, uint24 rank, bytes32 resultHash) private {
+        uint256 first = _firstOf[unit][resultHash];
+        if (first == 0 || rank < first) _firstOf[unit][resultHash] = rank;
     }
 
     /// @notice Checks that the proof is about this unit's record, then asks the judge.

@@ -56,7 +56,7 @@ abstract contract State is EIP712, ReentrancyGuardTransient, IBlockEdgeErrors, I
     mapping(bytes32 unit => mapping(uint256 index => Report)) internal _reports;
     uint96 internal _burned;
     mapping(bytes32 unit => mapping(address author => bool)) internal _reporters; // court kinds only
-    mapping(bytes32 unit => mapping(bytes32 resultHash => uint256)) internal _firstOf; // 1 + lowest index
+    mapping(bytes32 unit => mapping(bytes32 resultHash => uint256)) internal _firstOf; // 1 + lowest behind the accuser
     mapping(bytes32 unit => mapping(uint256 index => Demand)) internal _demands;
 
     constructor(Params memory p) EIP712("BlockEdge", "1") {

@@ -295,7 +295,7 @@ abstract contract JuryFixture is Fixture {
         court.commitVote(case_, round, seat, attempt, commitment);
     }
 
-    function _voteSalt(Case memory case_, uint8 round, uint8 seat) private pure returns (bytes32) {
+    function _voteSalt(Case memory case_, uint8 round, uint8 seat) internal pure returns (bytes32) {
         return keccak256(abi.encode("vote", case_.unit, round, seat));
     }
 
