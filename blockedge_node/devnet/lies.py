@@ -17,6 +17,7 @@ import trio
 from blockedge_node.core import merkle
 from blockedge_node.core.actions import (
     Action,
+    Appeal,
     AwardCommit,
     Check,
     CommitCheck,
@@ -105,23 +106,29 @@ class Liar:
 # ── workers ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Fabricate(Liar):
-    """Answers without working: a made-up nonce, or output that nobody computed."""
+class Impostor(Liar):
+    """Answers what it did not work out, and knows better than to pay for a second jury."""
 
     def lie(self, action: Action) -> Lie | None:
-        return self.fabricate if isinstance(action, Solve) else None
+        if isinstance(action, Appeal):
+            return self.do_nothing
+        return self.answer if isinstance(action, Solve) else None
 
-    async def fabricate(self, action: Solve, tries: Any) -> Event:
+    async def answer(self, action: Solve, tries: Any) -> Event | None:
+        raise NotImplementedError
+
+
+class Fabricate(Impostor):
+    """Answers without working: a made-up nonce, or output that nobody computed."""
+
+    async def answer(self, action: Solve, tries: Any) -> Event:
         return self.solved(action, *made_up(action.request, action.unit, action.shard))
 
 
-class Lazy(Liar):
+class Lazy(Impostor):
     """Does half of the work: the program runs, over the first half of its input."""
 
-    def lie(self, action: Action) -> Lie | None:
-        return self.half if isinstance(action, Solve) else None
-
-    async def half(self, action: Solve, tries: Any) -> Event:
+    async def answer(self, action: Solve, tries: Any) -> Event:
         await self.node.content.fetch_task(action.request, action.shard)
         job = self.node.content.job(action.request, action.shard)
         if isinstance(job, WasmJob):
@@ -130,13 +137,10 @@ class Lazy(Liar):
         return self.solved(action, outcome.result, outcome.output)
 
 
-class Guess(Liar):
+class Guess(Impostor):
     """Knows the output, as it is always the same or easily told, and guesses how much fuel a run takes."""
 
-    def lie(self, action: Action) -> Lie | None:
-        return self.guess if isinstance(action, Solve) else None
-
-    async def guess(self, action: Solve, tries: Any) -> Event | None:
+    async def answer(self, action: Solve, tries: Any) -> Event | None:
         solved = await self.node.honest(action, tries)
         if not isinstance(solved, WorkSolved):
             return solved
@@ -276,6 +280,8 @@ class FalseReport(Liar):
     """Reports every result that it checks as wrong."""
 
     def lie(self, action: Action) -> Lie | None:
+        if isinstance(action, Appeal):
+            return self.do_nothing
         return self.accuse if isinstance(action, Check) and action.role is Role.REPORTER else None
 
     async def accuse(self, action: Check, tries: Any) -> Event:

@@ -75,7 +75,12 @@ def untouched(node: int) -> Claim:
 
 
 def checker_is_paid() -> Claim:
-    return "the checker has its 20 %", lambda t: t.moved(t.checker) == t.deposit * 20 // 100
+    return "the checker has its 20 %, as the requester has its half", lambda t: _a_fifth(t, t.checker)
+
+
+def _a_fifth(trial: Trial, node: int | None) -> bool:
+    """Of the deposit less what the jury cost; half of that is the requester's. Both are floored."""
+    return abs(5 * trial.moved(node) - 2 * trial.moved(trial.requester)) <= 5
 
 
 def checker_loses_alpha() -> Claim:
@@ -202,7 +207,7 @@ SCENARIOS: Final = (
         claims=(
             loses_all(7),
             checker_loses_alpha(),
-            ("n10 has its 20 %", lambda t: t.moved(INSPECTOR) == t.deposit * 20 // 100),
+            ("n10 has its 20 %", lambda t: _a_fifth(t, INSPECTOR)),
             BY_JURY,
         ),
     ),

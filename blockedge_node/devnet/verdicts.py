@@ -18,6 +18,7 @@ from blockedge_node import programs
 from blockedge_node.cli.client import Client
 from blockedge_node.cli.output import Output
 from blockedge_node.core.ids import Address, UnitId
+from blockedge_node.core.proving import open_reports
 from blockedge_node.devnet import cluster, trials
 from blockedge_node.devnet.cluster import Devnet
 from blockedge_node.devnet.commands import await_ready
@@ -154,7 +155,7 @@ def _await_ends(
 def _closed(found: Sequence[Trial]) -> bool:
     """No bond is held, and whoever missed a check has been fined."""
     views = [trial.view for trial in found]
-    bonds = all(report.closed for view in views for report in view.reports)
+    bonds = not any(open_reports(view) for view in views)
     fines = all(view.check_fined for view in views if view.flags & trials.CHECK_MISSED)
     return bonds and fines
 
