@@ -156,9 +156,7 @@ class JobSpec(Model):
     no_demand: bool = False  # accept outputs over 1 KiB off the chain (docs/protocol.md §10)
     merge: Literal["concat", "first", "program"] = "concat"
     label: str = Field(default="", max_length=200)
-    workers: tuple[Address, ...] = Field(
-        default=(), max_length=64
-    )  # only their bids count; none: everybody's
+    workers: tuple[Address, ...] = Field(default=(), max_length=64)  # whose bids count; none: everybody's
     spot_bps: Bps | None = None  # rate of spot checks in bps; the deployment's least applies anyway
     check_fee: Wei | None = Field(default=None)  # for one check, or one juror's seat
 

@@ -40,6 +40,7 @@ log = structlog.get_logger("chain.watcher")
 RETRY = 0.25  # seconds after a fault, doubled up to RETRY_MAX
 RETRY_MAX = 10.0
 PATIENCE_MIN, PATIENCE_MAX = 2.0, 30.0  # seconds
+TICKETS_PAGE = 500  # tickets compared with the court's at one head: after a start it takes several
 STANDING_BLOCKS = 30  # our own figures are read again after as many blocks without any log
 Emit = Callable[[HeadSeen], Awaitable[None]]
 
@@ -194,7 +195,11 @@ class Watcher:
             first = min(self._suspects.values())
             log.warning("views differ from slots", units=len(self._suspects), reading_again_from=first)
             self.logs.drop_above(self.book.whole_cut(min(first, target.number) - 1))
-        raise self.logs.disbelieve("gave events that do not make what the contracts say")
+        raise self.logs.disbelieve(
+            f"gave events that do not make what the contracts say, or the court is older than block {self._start}"
+            if self._tickets_differ
+            else "gave events that do not make what the contracts say"
+        )
 
     async def _read_and_compare(self, target: Block) -> bool:
         """Whether all slots are as the views say; units that are not stay suspects until they are."""
@@ -224,10 +229,11 @@ class Watcher:
         """
         asks: list[Any] = self._reader.slots(fresh, target.hash)
         changes, block = self._standing_at
-        if changes == self.logs.changes and 0 <= target.number - block < STANDING_BLOCKS:
+        recent = changes == self.logs.changes and 0 <= target.number - block < STANDING_BLOCKS
+        moved = self.logs.tickets.unproven[:TICKETS_PAGE] if self._court else ()
+        if recent and not moved:
             return await self._ask_all(asks)
         asks += [self._reader.account(self._me, target.hash), self._reader.reputation(self._me, target.hash)]
-        moved = self.logs.tickets.unproven
         if self._court is not None:
             asks += [self._court.tickets(target.hash), *(self._court.ticket(i, target.hash) for i in moved)]
         answers = iter(await self._ask_all(asks))

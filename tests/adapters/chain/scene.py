@@ -225,8 +225,7 @@ class Node:
         return view
 
 
-@asynccontextmanager
-async def running(
+def adapter(
     anvil: Anvil,
     deployed: Deployment,
     key: Key,
@@ -235,7 +234,8 @@ async def running(
     urls: tuple[str, ...] = (),
     keep: Callable[[], frozenset[UnitId]] = frozenset,
     **settings: Any,
-) -> AsyncIterator[Node]:
+) -> ChainAdapter:
+    """The adapter of one key, not running yet."""
     config = ChainConfig(
         urls=urls or (anvil.url,),
         chain_id=deployed.chain_id,
@@ -247,13 +247,18 @@ async def running(
         conf=0,
         poll=0.02,
     )
-    chain = ChainAdapter(replace(config, **settings), key.private, outbox or MemoryOutbox(), keep=keep)
-    node = Node(chain)
-    async with aclosing(chain.rpc):
-        await chain.open()
+    return ChainAdapter(replace(config, **settings), key.private, outbox or MemoryOutbox(), keep=keep)
+
+
+@asynccontextmanager
+async def running(anvil: Anvil, deployed: Deployment, key: Key, **options: Any) -> AsyncIterator[Node]:
+    """An adapter that has emitted its first head; `options` as `adapter` takes them."""
+    node = Node(adapter(anvil, deployed, key, **options))
+    async with aclosing(node.chain.rpc):
+        await node.chain.open()
         async with trio.open_nursery() as nursery:
             with trio.fail_after(30):
-                await nursery.start(chain.run, node.emit)
+                await nursery.start(node.chain.run, node.emit)
             yield node
             nursery.cancel_scope.cancel()
 

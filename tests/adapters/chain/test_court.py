@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import trio
 
 from blockedge_node.chain.book import case_slot_of
 from blockedge_node.chain.deploy import Deployment
@@ -13,7 +14,7 @@ from blockedge_node.errors import Rejected
 
 from .conftest import ETHER, JURORS, PARAMS, REQUESTER, WORKER, Anvil
 from .court_scene import FEE, RIGHT, WRONG, CourtStory, Town, seats, town
-from .scene import eventually, in_pool, mined, running
+from .scene import adapter, eventually, in_pool, mined, running
 
 pytestmark = pytest.mark.anvil
 
@@ -295,6 +296,31 @@ async def test_a_late_start_reads_tickets_and_cases_from_the_log(anvil: Anvil, d
             assert late.view(story.unit) == here.view(story)
             assert late.heads[-1].tickets == here.tickets
             assert not late.chain.watcher.logs.tickets.unproven, "compared with the Court, each of them"
+
+
+async def test_tickets_are_compared_with_the_court_page_by_page(
+    anvil: Anvil, deployed: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blockedge_node.chain.watcher.TICKETS_PAGE", 2)
+    async with town(anvil, deployed, staked=2), running(anvil, deployed, REQUESTER) as late:
+        unproven = late.chain.watcher.logs.tickets
+        assert len(unproven.unproven) == 4
+        anvil.mine()
+        await late.caught_up(anvil)
+        assert len(unproven.unproven) == 2
+        anvil.mine()
+        await late.caught_up(anvil)
+        assert not unproven.unproven
+
+
+async def test_a_log_that_begins_after_the_first_ticket_says_so(anvil: Anvil, deployed: Deployment) -> None:
+    async with town(anvil, deployed, staked=1) as here:
+        head = here.requester.heads[-1].head.number
+        late = adapter(anvil, deployed, REQUESTER, start=head)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(late.run, here.requester.emit)
+            await eventually(lambda: f"the court is older than block {head}" in late.status().problem)
+            nursery.cancel_scope.cancel()
 
 
 async def test_operators_hold_their_tickets_by_calls(anvil: Anvil, deployed: Deployment) -> None:
