@@ -1,4 +1,4 @@
-"""Dishonest nodes: the devnet's own cheats, and some that only pay off where nobody looks closely.
+"""Dishonest nodes: the devnet's own parts (devnet/lies.py), and some that only pay off where nobody looks closely.
 
 For `Scenario.cheats`: fabricate(kind=1) makes the performer of a node that does so with kind 1 alone.
 """
@@ -14,72 +14,78 @@ import trio
 from blockedge_node.core import merkle
 from blockedge_node.core.actions import Action, Check, PublishSecret, RevealReport, Solve
 from blockedge_node.core.commitment import Role
-from blockedge_node.core.events import CheckFailed, Event, WorkSolved
+from blockedge_node.core.events import CheckFailed, Event
 from blockedge_node.core.task import Kind, Result
-from blockedge_node.devnet.cheats import Cheat, Fabricate, FalseReport, Refuse, Withhold
+from blockedge_node.devnet import lies
+from blockedge_node.devnet.cheats import Cheat, Play
+from blockedge_node.devnet.lies import Liar, Lie
 from blockedge_node.performer import Performer, Tries
 
 MakePerformer = Callable[..., Performer]
 
 
-class Lazy(Cheat):
+class Part(Cheat):
+    """A node that plays one part with one kind of work; 0: with all."""
+
+    def __init__(self, *, liar: type[Liar], kind: int = 0, **ports: Any) -> None:
+        super().__init__(plays=(), **ports)
+        self._parts = [(Play(mode=liar.__name__, kind=kind), liar(self))]
+
+
+def part(liar: type[Liar]) -> Callable[..., MakePerformer]:
+    return partial(partial, Part, liar=liar)
+
+
+class Idle(Liar):
     """Searches nothing and says that there is nothing: only a winning nonce proves it wrong."""
 
-    def lie(self, action: Action) -> Any:
+    def lie(self, action: Action) -> Lie | None:
         idle = isinstance(action, Solve) and action.request.kind == Kind.POW
         return self.find_nothing if idle else None
 
-    async def find_nothing(self, action: Solve, tries: Tries) -> Event:
-        return WorkSolved(
-            unit=action.unit,
-            award=action.award,
-            result=Result(exit=0, output_root=merkle.root(b"")),
-            output=b"",
-            salt=self.chance.secret(),
-            guard_secret=self.chance.secret(),
-        )
+    async def find_nothing(self, action: Solve, tries: Any) -> Event:
+        return self.solved(action, Result(exit=0, output_root=merkle.root(b"")), b"")
 
 
-class HalfReport(FalseReport):
+class HalfReport(lies.FalseReport):
     """Bonds a report against whatever it checks and never reveals it."""
 
-    def lie(self, action: Action) -> Any:
+    def lie(self, action: Action) -> Lie | None:
         return self.do_nothing if isinstance(action, RevealReport) else super().lie(action)
 
 
-def fabricate(**victims: Any) -> MakePerformer:
-    return partial(Fabricate, **victims)
+class FalseChecker(Liar):
+    """As a drawn checker, finds what nobody computed."""
+
+    def lie(self, action: Action) -> Lie | None:
+        return self.accuse if isinstance(action, Check) and action.role is Role.CHECKER else None
+
+    async def accuse(self, action: Check, tries: Any) -> Event:
+        return self.checked(action, lies.ACCUSATION)
 
 
-def refuse(**victims: Any) -> MakePerformer:
-    return partial(Refuse, **victims)
+fabricate = part(lies.Fabricate)
+refuse = part(lies.Refuse)
+withhold = part(lies.Withhold)
+false_report = part(lies.FalseReport)
+false_juror = part(lies.LyingJuror)
+lazy = part(Idle)
+half_report = part(HalfReport)
+false_checker = part(FalseChecker)
 
 
-def withhold(**victims: Any) -> MakePerformer:
-    return partial(Withhold, **victims)
-
-
-def false_report(**victims: Any) -> MakePerformer:
-    return partial(FalseReport, **victims)
-
-
-def lazy(**victims: Any) -> MakePerformer:
-    return partial(Lazy, **victims)
-
-
-class OutOfOrder(Cheat):
+class OutOfOrder(Performer):
     """A juror whose executor fails until the virtual second `until`."""
 
     def __init__(self, *, until: float, **ports: Any) -> None:
         super().__init__(**ports)
         self._until = until
 
-    def lie(self, action: Action) -> Any:
+    async def __call__(self, action: Action, tries: Tries) -> Event | None:
         asked = isinstance(action, Check) and action.role is Role.JUROR
-        return self.fail if asked and trio.current_time() < self._until else None
-
-    async def fail(self, action: Check, tries: Tries) -> Event:
-        return CheckFailed(unit=action.unit, reason="out of order", role=action.role)
+        if isinstance(action, Check) and asked and trio.current_time() < self._until:
+            return CheckFailed(unit=action.unit, reason="out of order", role=action.role)
+        return await super().__call__(action, tries)
 
 
 class LateSecret(Performer):
@@ -95,14 +101,6 @@ def out_of_order(*, until: float) -> MakePerformer:
     return partial(OutOfOrder, until=until)
 
 
-def false_juror(**victims: Any) -> MakePerformer:
-    return partial(FalseJuror, **victims)
-
-
-def half_report(**victims: Any) -> MakePerformer:
-    return partial(HalfReport, **victims)
-
-
 ALL: tuple[Callable[..., MakePerformer], ...] = (
     fabricate,
     refuse,
@@ -111,10 +109,3 @@ ALL: tuple[Callable[..., MakePerformer], ...] = (
     lazy,
     half_report,
 )
-
-
-class FalseJuror(FalseReport):
-    """Votes for a made-up result, the one that a false report of ours names, wherever it sits."""
-
-    def lie(self, action: Action) -> Any:
-        return self.accuse if isinstance(action, Check) and action.role is Role.JUROR else None

@@ -7,8 +7,7 @@ from typing import Any
 
 import trio
 
-from blockedge_node.core.actions import Action, Check, DeliverResult, Solve, Supply
-from blockedge_node.core.commitment import Role
+from blockedge_node.core.actions import Action, DeliverResult, Solve, Supply
 from blockedge_node.core.events import Event, WorkSolved
 from blockedge_node.performer import Performer, Tries
 from tests.sim import cheats
@@ -25,13 +24,6 @@ class Mute(Performer):
         if isinstance(action, self._kinds):
             await trio.sleep_forever()
         return await super().__call__(action, tries)
-
-
-class FalseChecker(cheats.FalseReport):
-    """As a drawn checker, finds what nobody computed."""
-
-    def lie(self, action: Action) -> Any:
-        return self.accuse if isinstance(action, Check) and action.role is Role.CHECKER else None
 
 
 class Hoard(Performer):

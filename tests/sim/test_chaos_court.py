@@ -18,7 +18,7 @@ from tests.sim import cheats
 from tests.sim.evm import Weather
 from tests.sim.jobs import wasm_job
 from tests.sim.network import Faults
-from tests.sim.silence import FalseChecker, Hoard, mute
+from tests.sim.silence import Hoard, mute
 from tests.sim.test_chaos import seeds
 from tests.sim.world import CAST, Scenario
 
@@ -28,7 +28,7 @@ LIES = (
     cheats.half_report(kind=2),
     cheats.withhold(kind=2),
     cheats.false_juror(kind=2),
-    partial(FalseChecker, kind=2),
+    cheats.false_checker(kind=2),
     partial(Hoard, answers=False),
     partial(Hoard, answers=True),
     mute(RevealReport),

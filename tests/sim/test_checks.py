@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from blockedge_node.core.actions import (
+    Action,
     Defend,
     Draw,
     PublishSecret,
@@ -20,11 +21,12 @@ from blockedge_node.core.actions import (
 )
 from blockedge_node.core.ids import ZERO_ADDRESS
 from blockedge_node.core.unit import CHECK_MISSED, SECRET_SHOWN, Phase, UnitView
+from blockedge_node.devnet import lies
 from tests.sim import cheats
 from tests.sim.jobs import wasm_job
 from tests.sim.node import address_called
 from tests.sim.played import Played
-from tests.sim.silence import FalseChecker, Hoard, Mute, mute
+from tests.sim.silence import Hoard, mute
 from tests.sim.test_jury import JURORS, stakes
 from tests.sim.world import CAST, Scenario
 
@@ -102,7 +104,7 @@ def test_a_wrong_worker_is_caught_by_its_drawn_checker() -> None:
 def test_a_checker_that_lies_pays_the_jury_and_half_of_x_to_the_worker() -> None:
     scenario = asking(seed=1)
     for name in JURORS:
-        scenario.cheats(name, partial(FalseChecker, kind=2)).sets(name, appeal=False)
+        scenario.cheats(name, cheats.false_checker(kind=2)).sets(name, appeal=False)
     played, unit = one(scenario)
     assert unit.phase is Phase.PAID
     assert unit.final_hash == unit.result_hash
@@ -177,12 +179,15 @@ def test_a_withheld_jury_secret_counts_as_none() -> None:
     assert unit.defended is not None
 
 
-class Undefended(Mute, cheats.Fabricate):
+class Undefended(lies.Fabricate):
     """Makes its result up, and does not come to its trial."""
+
+    def lie(self, action: Action) -> lies.Lie | None:
+        return self.do_nothing if isinstance(action, Defend) else super().lie(action)
 
 
 def test_who_does_not_defend_is_convicted_by_default() -> None:
-    played, unit = one(asking(seed=2).cheats("bob", partial(Undefended, kinds=(Defend,))))
+    played, unit = one(asking(seed=2).cheats("bob", cheats.part(Undefended)()))
     assert unit.phase is Phase.SLASHED
     assert unit.case is None
     assert played.gained("bob") == -unit.terms.deposit
