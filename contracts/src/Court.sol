@@ -133,45 +133,42 @@ contract Court is Tickets {
         if (block.timestamp <= closesAt) revert TooEarly(closesAt);
         _cases[case_.unit] = running.closed();
 
-        Ruling memory ruling;
-        ruling.finalHash = finalHash;
-        uint256 pool = _conclude(case_, running.round(), ruling);
+        (Ruling memory ruling, uint256 pool) = _conclude(case_, running.round(), finalHash);
         emit CaseClosed(case_.unit, uint8(ruling.outcome), finalHash);
         IRuled(BLOCK_EDGE).rule{value: pool}(unit, ruling);
     }
 
-    /// @notice Counts every round, moves what the jurors win and lose, and fills in outcome and dues.
+    /// @notice Counts every round and moves what the jurors win and lose.
+    /// @return ruling What the court found, and who is owed what.
     /// @return pool What is left of pots and fines, for BlockEdge to pay the dues from and burn.
     function _conclude(
         Case calldata case_,
         uint256 last,
-        Ruling memory ruling
-    ) private returns (uint256 pool) {
+        bytes32 finalHash
+    ) private returns (Ruling memory ruling, uint256 pool) {
         VoteWord[] memory votes = _votesOf(case_.unit, last);
-        Phase[3] memory outcomes;
-        uint256 right;
-        (outcomes, right) = _tally(votes, last, case_.accused);
+        (Phase[3] memory outcomes, uint256 right) = _tally(votes, last, case_.accused);
         // The Court keeps 208 bits of a hash, BlockEdge needs them all.
-        if (right != (ruling.finalHash == 0 ? 0 : Jury.mark(ruling.finalHash))) {
-            revert BadOpening("finalHash");
-        }
-        Phase outcome = ruling.outcome = outcomes[last];
+        if (right != (finalHash == 0 ? 0 : Jury.mark(finalHash))) revert BadOpening("finalHash");
+        Phase outcome = outcomes[last];
+        (ruling.outcome, ruling.finalHash) = (outcome, finalHash);
 
-        uint256[3] memory pots;
+        // What they paid in, at first.
+        uint96[3] memory dues = ruling.dues;
         for (uint256 r = 0; r <= last; ++r) {
             Funding memory funding = _fundings[case_.unit][r];
-            (ruling.funders[r], pots[r]) = (funding.funder, funding.pot);
+            (ruling.funders[r], dues[r]) = (funding.funder, funding.pot);
             pool += funding.pot;
         }
         pool = _payJurors(case_, votes, last, right, pool);
 
-        // An accuser that did not lose has back what it paid in; whether its own hash is the final one is for
-        // BlockEdge to see. A right appellant gains a tenth. UNRESOLVED has no loser to ask for more.
-        if (outcome != Phase.Paid && ruling.funders[0] != address(0)) ruling.dues[0] = uint96(pots[0]);
+        // An accuser that did not lose has it back; whether its own hash is the final one is for BlockEdge to
+        // see. A right appellant gains a tenth. UNRESOLVED has no loser to ask for more.
+        if (outcome == Phase.Paid || ruling.funders[0] == address(0)) dues[0] = 0;
         for (uint256 r = 1; r <= last; ++r) {
-            if (outcomes[r - 1] != outcome) ruling.dues[r] = uint96(pots[r] * 11 / 10);
+            dues[r] = outcomes[r - 1] == outcome ? 0 : uint96(uint256(dues[r]) * 11 / 10);
         }
-        if (outcome == Phase.Unresolved) _limit(ruling.dues, pool);
+        if (outcome == Phase.Unresolved) _limit(dues, pool);
     }
 
     /// @notice Fines first, so that a fee is never paid out of money that is not there. A seat that showed

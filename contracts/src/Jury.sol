@@ -39,10 +39,10 @@ library Jury {
         uint256 round,
         uint256 accused
     ) internal pure returns (Phase outcome, uint256 right) {
-        uint256 most; // votes of the plurality
-        uint256 against; // votes of the strongest accusing hash
-        uint256 innocent;
-        uint256 unseen;
+        uint256 most = 0; // votes of the plurality
+        uint256 against = 0; // votes of the strongest accusing hash
+        uint256 innocent = 0;
+        uint256 unseen = 0;
         unchecked {
             uint256 noInput = mark(NO_INPUT);
             uint256 end = first(round) + seats(round);

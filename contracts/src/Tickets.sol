@@ -86,7 +86,7 @@ abstract contract Tickets is ICourt, ReentrancyGuardTransient {
     /// @dev Not nonReentrant: BlockEdge may call while it rules, after closeRound has written everything.
     function take(uint32 id, uint96 amount) external onlyBlockEdge returns (uint96 taken) {
         taken = uint96(_charge(id, amount));
-        if (taken != 0) _send(BLOCK_EDGE, taken);
+        if (taken != 0) _send(msg.sender, taken);
     }
 
     // ── views ───────────────────────────────────────────────────────────────────────────────────────────
