@@ -60,11 +60,8 @@ def gains(
     appeals: Annotated[
         bool, typer.Option("--appeals/--no-appeals", help="Whether honest losers of a round appeal.")
     ] = True,
-    fines_burn: Annotated[
-        bool, typer.Option("--fines-burn", help="As if jurors' fines burned instead of repaying funders.")
-    ] = False,
-    silence_accuses: Annotated[
-        bool, typer.Option("--silence-accuses", help="As if a silent checker staked what an accuser does.")
+    amended: Annotated[
+        bool, typer.Option("--amended", help="As if the amendments of docs/economics.md were made.")
     ] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
@@ -72,7 +69,7 @@ def gains(
     harming an outsider."""
     from blockedge_node.devnet.cluster import SOURCE
     from blockedge_node.experiments.economics import report
-    from blockedge_node.experiments.economics.payoffs import Rules
+    from blockedge_node.experiments.economics.payoffs import AMENDED, SHIPPED
     from blockedge_node.wire.params import load_params
 
     text = (params or SOURCE / "config" / "params.prod.json").read_text(encoding="utf-8")
@@ -80,7 +77,7 @@ def gains(
         load_params(text),
         share=Fraction(str(share)),
         appeals=appeals,
-        rules=Rules(fines_repay=not fines_burn, silence_accuses=silence_accuses),
+        rules=AMENDED if amended else SHIPPED,
     )
     session(ctx).out.answer(found.data(), found.csv() if as_csv else found.text())
     if found.violations:

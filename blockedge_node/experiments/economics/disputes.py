@@ -141,7 +141,7 @@ class Dispute:
         if WORKER not in self.purses:
             return
         yield self._valued(replace(self.story, ending=Ending.DEFAULT))
-        if REQUESTER in self.purses:
+        if REQUESTER in self.purses and not self.story.rules.contradicted_stays:
             yield self._valued(replace(self.story, ending=Ending.OVERDUE))
 
     def best(self, own: SeatCounts, held: tuple[_Held, ...], funder: Who = "") -> Valued:

@@ -164,9 +164,9 @@ def _profiles(game: Game, chances: dict[Node, Fraction]) -> Iterator[tuple[str, 
         for draw in draws:
             for course in product(*(plays[node] for node in draw)):
                 does = [
-                    f"{play.does[0]} if {node.value}"
+                    f"{play.does} if {node.value}"
                     for node, play in zip(draw, course, strict=True)
-                    if play.does[0]
+                    if play.does
                 ]
                 yield "; ".join([opening.value, *does]), list(zip(draw.values(), course, strict=True))
 

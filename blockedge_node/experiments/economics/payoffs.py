@@ -114,13 +114,15 @@ class Round:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """Rules whose effect the tables compare. The defaults are the contracts'."""
+    """Rules whose effect the tables compare; docs/economics.md says which attack each is about."""
 
     fines_repay: bool = True  # fines of jurors repay those who funded rounds; False: they burn
     silence_accuses: bool = False  # a silent checker loses X too if the jury acquits, as an accuser does
+    contradicted_stays: bool = False  # no unanswered demand ends a unit that a report or check contradicts
 
 
-SHIPPED = Rules()
+SHIPPED = Rules()  # the contracts'
+AMENDED = Rules(fines_repay=False, silence_accuses=True, contradicted_stays=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,11 +75,11 @@ class Game:
 
     def nodeless(self, opening: Opening) -> Play | None:
         if opening is Opening.NOTHING:
-            return Play((opening.value,), {})
+            return Play(opening.value, {})
         if opening not in NODELESS:
             return None
         story = Story(stakes=self.setting.stakes, ending=NODELESS[opening], trusted=self.setting.trusted)
-        return Play((opening.value,), self._utility(story))
+        return Play(opening.value, self._utility(story))
 
     def plays(self, opening: Opening, node: Node) -> list[Play]:
         return list(
@@ -131,7 +131,7 @@ class Game:
                 stakes=self.setting.stakes, ending=Ending.OVERDUE, trusted=self.setting.trusted,
                 check=checks[0][1],
             )  # fmt: skip
-            yield Play(("keep back the output",), self._utility(kept_back, (WORKER, *checks[0][3])))
+            yield Play("keep back the output", self._utility(kept_back, (WORKER, *checks[0][3])))
         yield from self._shams(node, lied=False)
 
     # ── the worker lies ──────────────────────────────────────────────────────────────────────────────────
@@ -160,7 +160,7 @@ class Game:
                     more = (Claim(ACCOMPLICE, TRUTH), *watch)
                     yield from self._against(caught, more, (CHECKER, ACCOMPLICE))
                 story = Story(stakes=self.setting.stakes, ending=Ending.WITHHELD, check=caught)
-                yield Play(("withhold",), self._utility(story, (CHECKER,)))
+                yield Play("withhold", self._utility(story, (CHECKER,)))
                 if Member.REQUESTER in self.coalition and not watch:
                     yield self._settled("starve the checker", missed=CHECKER)
         if Member.REQUESTER in self.coalition and not watch:
@@ -183,7 +183,7 @@ class Game:
         check = {Node.UNDRAWN: None, Node.OWN: OWN_CHECKER, Node.OTHER: CHECKER}[node]
         claim = Claim(check, TRUTH) if check else None
         story = Story(stakes=self.setting.stakes, ending=Ending.WITHHELD, check=claim)
-        yield Play(("",), self._utility(story, (check,) if check else ()))
+        yield Play("", self._utility(story, (check,) if check else ()))
 
     # ── parts ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -223,7 +223,7 @@ class Game:
             stakes=self.setting.stakes, ending=Ending.SETTLED, check=check, missed=missed, reports=reports,
             shown=shown,
         )  # fmt: skip
-        return Play((does.strip(", "),), self._utility(story, computed, right=right))
+        return Play(does.strip(", "), self._utility(story, computed, right=right))
 
     def _disputed(
         self,
@@ -237,7 +237,7 @@ class Game:
         found = fought(contest(self.coalition, self.setting, lied=lied, check=check, reports=reports))
         worth = 0 if lied else self._worth
         utility = with_costs(found, self.setting, computed=computed, worth=worth)
-        return Play((does.strip(", "),), utility)
+        return Play(does.strip(", "), utility)
 
     @property
     def _worth(self) -> int:

@@ -27,7 +27,7 @@ def rerolled(contest: Contest, *, victim: Who) -> Play:
         ((m, _expected(values, leaving, m, setting)) for m in range(MOST_REPORTS + 1)), key=lambda x: x[1]
     )
     does = f"bait, {count} own reports to pick the jury"
-    return Play((does,), {BACKER: Fraction(value)}, harms=(victim,))
+    return Play(does, {BACKER: Fraction(value)}, harms=(victim,))
 
 
 def _expected(values: list[tuple[float, float]], leaving: float, reports: int, setting: Setting) -> float:

@@ -99,7 +99,7 @@ class Play:
     """What the members did, and what it is worth to everybody. `harms`: outsiders that lose for certain, where
     only the coalition's part of `utility` is known."""
 
-    does: tuple[str, ...]
+    does: str  # "": what was begun, without more
     utility: Utility
     harms: tuple[Who, ...] = ()
 

@@ -70,7 +70,7 @@ def best_sham(coalition: Coalition, setting: Setting, *, lied: bool, starving: b
     ]
     utility = max(found, key=coalition.worth)
     how = "starve jurors" if starving else "pick the jury"
-    return Play(("lie" if lied else "work", f"accuse for show, {how}"), utility)
+    return Play(f"accuse for show, {how}", utility)
 
 
 def _courses(
