@@ -77,6 +77,14 @@ check: setup  ## style, types, import rules, sizes, gas, generated files, docs; 
 audit: setup  ## static analysis of the contracts with slither, in an environment of its own
 	@scripts/slither.sh
 
+.PHONY: prove
+prove: setup  ## prove with halmos that every ending moves exactly the money it should; ARGS=LedgerProof for one
+	@scripts/prove.sh $(ARGS)
+
+.PHONY: mutants
+mutants: setup  ## break the money code line by line and see the tests notice; ARGS="Ledger Court" for some files
+	@$(PY) scripts/mutants.py $(ARGS)
+
 .PHONY: fmt
 fmt: setup  ## format Python and Solidity, fix what ruff can fix
 	@.venv/bin/ruff check --fix --quiet . || true
