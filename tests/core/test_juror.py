@@ -143,6 +143,14 @@ def test_a_vote_that_is_shown_is_not_sent_again() -> None:
     assert sorted(votes_of(story)) == SEATS[1:]
 
 
+def test_only_my_own_votes_are_mine_to_show() -> None:
+    story = sitting().gets(found())
+    theirs = next(seat for seat in range(5) if seat not in SEATS)
+    view = shown(OPEN, {**votes_of(story), theirs: replace(votes_of(story)[SEATS[0]], seat=theirs)})
+    story.at(13).sees(view)
+    assert sorted(a.seat for a in story.due if isinstance(a, RevealVote)) == SEATS
+
+
 def test_no_two_votes_share_a_salt_and_none_tells_of_another() -> None:
     story = sitting().gets(found())
     story.at(13).sees(shown(OPEN, votes_of(sitting().gets(found()))))

@@ -147,6 +147,13 @@ def test_nothing_is_handed_over_without_towers_or_under_anothers_commitment() ->
     assert not wards.wants(bobs(bobs_view()), world(BOB, towers=(BOB,))), "not to oneself"
 
 
+def test_nothing_more_is_handed_over_once_the_unit_has_ended_or_is_anothers() -> None:
+    story = warded().then_wants(HandWatch, HandWatch)
+    story.sees(ended(bobs_view(), Phase.SLASHED, START + 1)).then_rests()
+    story.sees(replace(bobs_view(), commitment=keccak256(b"another"))).then_rests()
+    story.sees(bobs_view(Phase.ASSIGNED)).then_rests().sees().then_rests()
+
+
 def test_every_tower_gets_the_whole_opening_until_it_is_kept() -> None:
     story = warded().then_wants(HandWatch, HandWatch)
     watches = {a.watch.tower: a.watch for a in story.due if isinstance(a, HandWatch)}
@@ -238,6 +245,11 @@ def test_a_tower_reveals_when_its_client_is_about_to_be_late() -> None:
     assert (action.result, action.salt, action.output) == (RESULT, SALT, OUTPUT)
     story.restarts().then_wants(action)
     story.sees(REVEALED).then_rests()
+
+
+def test_an_output_that_came_once_is_kept() -> None:
+    story = watching(COMMITTED).gets(handed(output=b""))
+    assert story.at(7).wanted(Reveal).output == OUTPUT
 
 
 def test_a_client_that_is_awake_goes_first() -> None:
