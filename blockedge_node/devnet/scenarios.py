@@ -70,8 +70,8 @@ def richer_than_price(node: int) -> Claim:
     return f"n{node} ends richer than by its price", lambda t: t.moved(node) > t.price
 
 
-def untouched(node: int) -> Claim:
-    return f"n{node} loses and gains nothing", lambda t: t.moved(node) == 0
+def unpunished(node: int) -> Claim:
+    return f"n{node} loses nothing", lambda t: t.moved(node) >= 0
 
 
 def checker_is_paid() -> Claim:
@@ -152,7 +152,7 @@ SCENARIOS: Final = (
         rival=3,
         plays={8: "refuse-early"},
         phase=Phase.PAID,
-        claims=(untouched(8), earns_price(3)),
+        claims=(unpunished(8), earns_price(3)),
     ),
     Scenario(
         name="refusal-after-ack",
