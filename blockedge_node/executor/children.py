@@ -42,10 +42,11 @@ ENVIRONMENT: Final = {"MALLOC_ARENA_MAX": "1"}
 READY: Final = 30.0  # s from starting the zygote to its first word; 0.2 on an idle machine
 _TAIL: Final = 2048  # bytes of a dead process's last words
 _LISTEN: Final = 1 << 16
-_REASONS: Final[dict[int | None, str]] = {
+_REASONS: Final[dict[int | None, str]] = {  # why a child died, where the signal tells
     -signal.SIGXCPU: "cpu",
     -signal.SIGABRT: "aborted",
-}  # of a child's death, where it tells one
+    -signal.SIGSYS: "seccomp",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

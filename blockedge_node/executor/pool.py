@@ -115,7 +115,7 @@ class Pool:
         try:
             reply = await self._order(Order(do="compile", job=job, wall=wall, functions=functions or 0))
         except ExecutorFault as fault:
-            if fault.reason not in ("cpu", "aborted"):
+            if fault.reason not in ("cpu", "aborted", "seccomp"):
                 raise
             return (
                 f"compiling it takes more than this node gives to a program ({self._compile_cpu:g} s of CPU time, "

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 import trio
 
-from blockedge_node.core.job import ENGINE, Ending, PowJob, TrapCode, ending_of, exit_word
+from blockedge_node.core.job import ENGINE, MIB, Ending, PowJob, TrapCode, ending_of, exit_word
 from blockedge_node.core.merkle import root
 from blockedge_node.errors import Rejected, Transient
 from blockedge_node.executor import children as children_module
+from blockedge_node.executor import pool as pool_module
 from blockedge_node.executor import probe
 from blockedge_node.executor.bench import measure_async
 from blockedge_node.executor.cache import Cache
@@ -24,7 +25,7 @@ from blockedge_node.executor.children import COMMAND, Zygote
 from blockedge_node.executor.frames import BadFrame, Order, decode_reply
 from blockedge_node.executor.pool import ExecutorFault, Pool
 from blockedge_node.executor.pow import PowError, Search
-from blockedge_node.executor.sandbox import Layers
+from blockedge_node.executor.sandbox import Choice, Layers
 from tests.adapters.executor.processes import children, computing, cpu_ticks, family, forks, state, until
 
 FOREVER = "(loop (br 0))"
@@ -250,6 +251,17 @@ async def test_a_program_that_the_compiler_cannot_manage_is_refused(make: Any, t
             await pool.run(large, wall=240)
         assert fault.value.reason == "cpu"
         assert (await pool.run(small, wall=60)).result.exit == 0
+
+
+@pytest.mark.parametrize("seccomp", ["auto", "off"])
+async def test_a_program_whose_compiling_takes_too_much_memory_is_refused(
+    monkeypatch: pytest.MonkeyPatch, make: Any, seccomp: Choice
+) -> None:
+    """The compiler aborts when it is given no more, and behind seccomp it dies of the attempt to abort."""
+    monkeypatch.setattr(pool_module, "COMPILE_MEMORY", 450 * MIB)  # 256 of them are its stack
+    async with Pool(layers=Layers(seccomp=seccomp)) as pool:
+        assert "more than this node gives" in str(await pool.check(make(wasm=bomb(2))))
+        assert await pool.check(make(wasm=bomb(0))) is None
 
 
 async def test_an_error_inside_of_the_pools_block_comes_out_as_it_is() -> None:
