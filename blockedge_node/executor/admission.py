@@ -26,7 +26,9 @@ _COMPILE: Final = 36  # bytes of memory a byte of WASM, at worst (measured: 890 
 _COMPILE_MOST: Final = 2 << 30
 
 MEMINFO: Final = Path("/proc/meminfo")
+GROUP: Final = Path("/proc/self/cgroup")
 CGROUPS: Final = Path("/sys/fs/cgroup")
+UNLIMITED: Final = 1 << 60  # bytes; version 1 says nearly 2^63 where there is no limit
 
 
 def need(job: Job, *, do: str) -> int:
@@ -72,18 +74,26 @@ def _rlimits() -> list[int]:
 
 
 def limits() -> list[int]:
-    """memory.max of our control group (v2) and of those around it."""
+    """Memory limits, in bytes, of our control groups and of those around them; version 2 or 1."""
     try:
-        own = Path("/proc/self/cgroup").read_text(encoding="ascii").strip().rpartition("::")[2]
+        lines = GROUP.read_text(encoding="ascii").splitlines()
     except OSError:
         return []
     found = []
-    group = CGROUPS / own.lstrip("/")
-    while group.is_relative_to(CGROUPS):
-        with suppress(OSError, ValueError):  # the root has none; "max" is no limit
-            found.append(int((group / "memory.max").read_text(encoding="ascii")))
-        group = group.parent
-    return found
+    for line in lines:
+        _, controllers, own = line.split(":", 2)
+        if not controllers:
+            root, name = CGROUPS, "memory.max"
+        elif "memory" in controllers.split(","):
+            root, name = CGROUPS / "memory", "memory.limit_in_bytes"
+        else:
+            continue
+        group = root / own.lstrip("/")
+        while group.is_relative_to(root):
+            with suppress(OSError, ValueError):  # the root of version 2 has none; "max" is no limit
+                found.append(int((group / name).read_text(encoding="ascii")))
+            group = group.parent
+    return [limit for limit in found if limit < UNLIMITED]
 
 
 @dataclass(eq=False, slots=True)

@@ -136,7 +136,23 @@ def test_the_machines_memory_is_known() -> None:
 
 def test_a_control_group_with_less_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission, "CGROUPS", tmp_path)
-    (tmp_path / "memory.max").write_text("67108864\n")
+    monkeypatch.setattr(admission, "GROUP", tmp_path / "own")
+    (tmp_path / "own").write_text("0::/system.slice/node.service\n")
+    inner = tmp_path / "system.slice" / "node.service"
+    inner.mkdir(parents=True)
+    (inner / "memory.max").write_text("max\n")
+    assert admission.limits() == []
+    (inner.parent / "memory.max").write_text("67108864\n")  # of all services together
     assert admission.total() == 64 * MIB
-    (tmp_path / "memory.max").write_text("max\n")
-    assert (admission.total() or 0) > 64 * MIB
+
+
+def test_so_does_one_of_version_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "CGROUPS", tmp_path)
+    monkeypatch.setattr(admission, "GROUP", tmp_path / "own")
+    (tmp_path / "own").write_text("5:devices:/a\n4:memory:/docker/17\n0::/\n")
+    inner = tmp_path / "memory" / "docker" / "17"
+    inner.mkdir(parents=True)
+    (tmp_path / "memory" / "memory.limit_in_bytes").write_text("9223372036854771712\n")
+    assert admission.limits() == []
+    (inner / "memory.limit_in_bytes").write_text("67108864\n")
+    assert admission.total() == 64 * MIB
