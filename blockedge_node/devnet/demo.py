@@ -1,14 +1,15 @@
 """`make demo`: the main job and both kinds of trouble, on real daemons, in about a minute.
 
-Three jobs run side by side on five nodes:
+Four jobs run side by side on five nodes:
     a  n1 has photographs processed by the others                       kind 2, honest
     b  n1 has a proof of work searched; its cheapest bidder, n4, makes the answer up      kind 1
     c  n2 has another searched; its quickest bidder, n5, acknowledges and does nothing    kind 1
-n2 and n3 recompute what others reveal. A shard that is slashed or refused is asked for again: the same request,
-now won by somebody else, since reputation is part of the score.
+    d  n2 has a table summed up by n4, which makes that up too; a drawn checker finds out, a jury judges    kind 2
+n2 and n3 recompute what others reveal of kind 1. A shard that is slashed or refused is asked for again: the same
+request, now won by somebody else, since reputation is part of the score.
 
-The last word is the chain's: every account's change is computed from the contract's events (ledger.py) and held
-against the contract's balances, to the wei. Any mismatch ends the demo with an error.
+The last word is the chain's: every account's change is computed from the contracts' events (ledger.py, trials.py) and
+held against their balances, to the wei. Any mismatch ends the demo with an error.
 """
 
 from __future__ import annotations
@@ -23,17 +24,19 @@ from blockedge_node import programs
 from blockedge_node.cli.client import Client
 from blockedge_node.cli.output import Output, ether, percent
 from blockedge_node.core.ids import Address
+from blockedge_node.core.task import Kind
 from blockedge_node.core.unit import Phase
-from blockedge_node.devnet import cluster, ledger, photos
+from blockedge_node.devnet import cluster, ledger, photos, trials
 from blockedge_node.devnet.cluster import Devnet
 from blockedge_node.devnet.commands import await_ready
 from blockedge_node.errors import BlockEdgeError
 from blockedge_node.executor.local import local_run
 from blockedge_node.executor.pow import FUEL_PER_NONCE, Search, solve
+from blockedge_node.programs.samples import real
 
 NODES: Final = 5
 SHARDS: Final = 8
-PATIENCE: Final = 75.0  # seconds for all three jobs to be settled; they take about 35
+PATIENCE: Final = 110.0  # seconds for all jobs to be settled; a jury takes about 50
 RANGE: Final = 200_000  # nonces a search covers: 0.1 s of work, so that the windows stay short
 CHALLENGES: Final = (b"blockedge demo: made up".ljust(32, b"."), b"blockedge demo: refused".ljust(32, b"."))
 TARGET: Final = 1 << 240  # 16 leading zero bits: found after about 65 000 nonces
@@ -74,6 +77,16 @@ class Stage:
     def accounts(self) -> list[Address]:
         return [Address(bytes.fromhex(node.address[2:])) for node in self.devnet.nodes]
 
+    @property
+    def names(self) -> dict[Address, int]:
+        return trials.owner_numbers(self.accounts)
+
+    def books(self) -> trials.Record:
+        contract, court = (
+            Address(bytes.fromhex(text[2:])) for text in (self.devnet.contract, self.devnet.court)
+        )
+        return trials.read(self.devnet.rpc, contract, court, self.names)
+
     def snapshot(self) -> ledger.Snapshot:
         contract = Address(bytes.fromhex(self.devnet.contract[2:]))
         return ledger.read(self.devnet.rpc, contract, self.accounts)
@@ -85,10 +98,12 @@ def tell(directory: Path, *, keep: bool, out: Path) -> dict[str, Any]:
     devnet = cluster.create(directory, NODES, block_time=1.0, policies=POLICIES)
     try:
         requesters = [devnet.node(1).address, devnet.node(2).address]
-        modes = {4: [("fabricate", requesters[0])], 5: [("refuse", requesters[1])]}
+        modes = {
+            4: [f"fabricate,kind=1,requester={requesters[0]}", f"fabricate,kind=2,requester={requesters[1]}"],
+            5: [f"refuse,kind=1,requester={requesters[1]}"],
+        }
         for i in range(1, NODES + 1):
-            plays = [f"{mode},kind=1,requester={victim}" for mode, victim in modes.get(i, ())]
-            devnet = devnet.start_node(i, plays=plays)
+            devnet = devnet.start_node(i, plays=modes.get(i, ()))
         await_ready(devnet)
         stage = Stage(
             devnet=devnet,
@@ -110,24 +125,26 @@ def tell(directory: Path, *, keep: bool, out: Path) -> dict[str, Any]:
 
 def _play(stage: Stage) -> dict[str, Any]:
     stage.say(f"five nodes are ready and know each other; contract {stage.devnet.contract}")
-    stage.say("n4 will make up proof-of-work answers for n1; n5 will refuse n2's after acknowledging them")
-    before, reputations = stage.snapshot(), _reputations(stage)
+    stage.say("n4 will make up answers, n5 will refuse n2's searches after acknowledging them")
+    before, reputations = stage.books(), _reputations(stage)
 
     tiles = photos.tiles()
     jobs = {
         "a": (stage.api[0], _submit_photos(stage, tiles)),
         "b": (stage.api[0], _submit_search(stage.api[0], CHALLENGES[0], "made up", BY_PRICE)),
         "c": (stage.api[1], _submit_search(stage.api[1], CHALLENGES[1], "refused", BY_DELAY)),
+        "d": (stage.api[1], _submit_table(stage)),
     }
-    stage.say(f"jobs handed in: a {SHARDS} photo tiles (n1), b a search (n1), c a search (n2)")
+    stage.say(f"jobs handed in: a {SHARDS} photo tiles (n1), b a search (n1), c a search, d a table (n2)")
     ended = _await_settled(stage, jobs)
-    after = stage.snapshot()
-    units = ledger.units_of(after.records)
+    after, snapshot = stage.books(), stage.snapshot()
+    units = ledger.units_of(snapshot.records)
 
     figures = {
         "photos": _act_photos(stage, ended["a"], tiles),
         "fabricated": _act_fabricated(stage, ended["b"], units),
         "refused": _act_refused(stage, ended["c"], units),
+        "judged": _act_judged(stage, ended["d"], after),
         "reputation": _act_reputation(stage, ended["b"], reputations),
         "audit": _act_audit(stage, before, after, units),
     }
@@ -178,6 +195,31 @@ def _submit_search(api: Client, challenge: bytes, label: str, weights: Mapping[s
     return str(job["id"])
 
 
+def _submit_table(stage: Stage) -> str:
+    """Every unit of it is checked, and its first worker is n4: nobody else is asked until it has failed."""
+    api = stage.api[1]
+    guest = programs.guest("csvstats")
+    (table,) = guest.split(real("csvstats"), 1, {})
+    fuel = guest.fuel(len(table))
+    program = api.post("/api/v1/programs", {"name": "csvstats", "fuel": fuel})
+    job = api.post(
+        "/api/v1/jobs",
+        {
+            "program": program["program"],
+            "inputs": [api.upload(table)],
+            "shards": 1,
+            "fuel": fuel,
+            "max_price": str(2 * MAX_PRICE),
+            "max_delay": 60,
+            "weights": {"price": 10_000, "delay": 0, "rep": 0},
+            "spot_bps": 10_000,
+            "lifetime": 600,
+            "label": "table",
+        },
+    )
+    return str(job["id"])
+
+
 def _await_settled(stage: Stage, jobs: Mapping[str, tuple[Client, str]]) -> dict[str, dict[str, Any]]:
     """All jobs with tasks and units, told as they come along."""
     told: dict[str, str] = {}
@@ -189,13 +231,19 @@ def _await_settled(stage: Stage, jobs: Mapping[str, tuple[Client, str]]) -> dict
             if told.get(key) != line:
                 told[key] = line
                 stage.say(f"job {key}: {line}")
-        if all(job["state"] == "settled" for job in seen.values()):
+        if all(_is_over(key, job) for key, job in seen.items()):
             return seen
         lost = [key for key, job in seen.items() if job["state"] in ("failed", "cancelled")]
         if lost or time.monotonic() > deadline:
             why = f"job {lost[0]} failed: {seen[lost[0]]['detail']}" if lost else "the jobs take too long"
             raise BlockEdgeError(f"the demo went wrong: {why}")
         time.sleep(0.2)
+
+
+def _is_over(key: str, job: Mapping[str, Any]) -> bool:
+    """The table's story has been told once its second worker has delivered: what is still locked loses nothing."""
+    phases = {unit["phase"] for task in job["tasks"] for unit in task["units"]}
+    return job["state"] == "settled" or (key == "d" and job["state"] == "done" and "slashed" in phases)
 
 
 def _progress(stage: Stage, job: Mapping[str, Any]) -> str:
@@ -300,10 +348,49 @@ def _act_refused(
     return {"deposit": str(deposit), "fine": str(taken), "requester": str(split.requester)}
 
 
+def _act_judged(stage: Stage, job: Mapping[str, Any], record: trials.Record) -> dict[str, Any]:
+    _heading("(d) A made-up table: drawn for a check, judged by a jury, slashed")
+    ids = {bytes.fromhex(unit["id"][2:]) for task in job["tasks"] for unit in task["units"]}
+    found = [t for key, t in record.trials(stage.names).items() if key in ids]
+    guilty = [trial for trial in found if trial.view.phase is Phase.SLASHED]
+    _demand(len(guilty) == 1, f"{len(guilty)} units of the table were slashed instead of one")
+    (trial,) = guilty
+    view, checker = trial.view, trial.checker
+    _demand(trial.worker == 4 and view.case is not None and checker is not None, "n4 was not tried")
+    assert view.case is not None
+    seats = [vote for shown in view.case.rounds for vote in shown.votes]
+    right = sum(vote.result_hash == view.final_hash for vote in seats)
+    print(f"n4 won with {ether(trial.price)} and {ether(trial.deposit)} at stake, and committed to a result.")
+    print(
+        f"Only then did n2 show its draw secret: the unit was drawn, and of all tickets one of n{checker}'s."
+    )
+    print(f"n{checker} computed the table while n4's result was still hidden, and its own differed.")
+    print(
+        f"A jury drawn from secrets of both sides voted: {right} of {len(seats)} votes gave the checker's result."
+    )
+    print(f"n4 loses {ether(-trial.moved(4))}; what the others gained by it:")
+    rows = [(who, ether(wei)) for who, wei in sorted(trial.moves.items()) if wei > 0]
+    print(Output().table(("whom", "gained"), rows))
+    _demand(trial.moved(4) == -trial.deposit, "n4 did not lose its deposit")
+    _demand(trial.moved(trial.requester) >= 0, "the requester paid for a lie")
+    guest = programs.guest("csvstats")
+    (table,) = guest.split(real("csvstats"), 1, {})
+    local = local_run(guest.manifest([table]), guest.wasm(), [table]).output
+    output = b"".join(stage.api[1].download(f"/api/v1/jobs/{job['id']}/result"))
+    _demand(output == local, "the repeated table differs from a local run")
+    print("The table was asked for again, and is what a local run gives.")
+    return {
+        "deposit": str(trial.deposit),
+        "checker": f"n{checker}",
+        "rounds": trial.rounds,
+        "wei": {who: str(wei) for who, wei in trial.moves.items()},
+    }
+
+
 def _act_reputation(
     stage: Stage, job: Mapping[str, Any], before: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    _heading("(d) Reputation, and who won the same request the second time")
+    _heading("(e) Reputation, and who won the same request the second time")
     after = _reputations(stage)
     rows = [
         (
@@ -347,22 +434,25 @@ def _bid(stage: Stage, bid: Mapping[str, Any]) -> tuple[object, ...]:
 
 def _act_audit(
     stage: Stage,
-    before: ledger.Snapshot,
-    after: ledger.Snapshot,
+    before: trials.Record,
+    after: trials.Record,
     units: Mapping[Any, ledger.UnitStory],
 ) -> dict[str, Any]:
-    _heading("(e) The books")
-    expected = ledger.expected_changes(units, after.params)
+    _heading("(f) The books: balances and tickets")
+    searches = {key: unit for key, unit in units.items() if unit.terms.kind == Kind.POW}
+    expected = trials.expected_changes(after.trials(stage.names).values(), after.paid_in)
+    for who, wei in ledger.expected_changes(searches, after.params).items():
+        expected[stage.names[who]] = expected.get(stage.names[who], 0) + wei
     rows = []
-    for node, who in zip(stage.devnet.nodes, stage.accounts, strict=True):
-        change = after.balances[who] - before.balances[who]
-        _demand(change == expected.get(who, 0), f"{node.name}'s balance does not follow from the events")
-        rows.append((node.name, f"{before.balances[who]}", f"{after.balances[who]}", f"{change:+d}"))
+    for number, node in enumerate(stage.devnet.nodes, 1):
+        change = after.wealth[number] - before.wealth[number]
+        _demand(change == expected.get(number, 0), f"{node.name}'s wealth does not follow from the events")
+        rows.append((node.name, f"{before.wealth[number]}", f"{after.wealth[number]}", f"{change:+d}"))
     print(Output().table(("node", "wei before", "wei after", "change, as the events say"), rows))
-    _demand(after.sum == after.held, "the buckets do not add up to the contract's balance")
+    _demand(after.sum == after.held, "the buckets do not add up to what the contracts hold")
     print(
-        f"audit at block {after.block}: accounts {after.sum - after.burned} + burned {after.burned} = {after.sum} "
-        f"wei = the contract's balance {after.held} wei"
+        f"audit at block {after.block}: nodes {after.sum - after.burned} + burned {after.burned} = {after.sum} "
+        f"wei = what both contracts hold, {after.held} wei"
     )
     stuck = [job for api in stage.api for job in api.get("/api/v1/jobs", stuck=True)]
     _demand(not stuck, "a job is stuck")

@@ -28,6 +28,7 @@ from blockedge_node.core.ids import Address, Hash, UnitId
 from blockedge_node.core.jury import appeal_cost
 from blockedge_node.core.params import Params
 from blockedge_node.core.rounds import parties
+from blockedge_node.core.selection import is_court
 from blockedge_node.core.sortition import ROUNDS, draw_seed, round_seed
 from blockedge_node.core.unit import Phase, ReportView, UnitView
 from blockedge_node.experiments.economics.payoffs import (
@@ -129,8 +130,8 @@ class Record:
         return sum(self.wealth.values()) + self.burned
 
     def trials(self, names: Mapping[Address, int]) -> dict[UnitId, Trial]:
-        """Every unit that has ended."""
-        ended = (view for view in self.views.values() if view.phase.terminal)
+        """Every unit of a court kind that has ended."""
+        ended = (view for view in self.views.values() if view.phase.terminal and is_court(view.terms.kind))
         return {view.unit: _trial(view, self, names) for view in ended}
 
 
