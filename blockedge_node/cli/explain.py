@@ -54,6 +54,7 @@ SENTENCES: Mapping[str, str] = {
     "check.drawn": "my ticket {ticket} was drawn to check {worker}",
     "check.found": "recomputed for the check: {result_hash}",
     "check.paid": "the check agreed, and its fee is paid: the unit is {phase}",
+    "check.fined": "the checker that missed its check is fined, in block {block}",
     "check.ended": "the check is over: the unit is {phase}",
     "secret.heard": "the requester's draw secret is here",
     "jury.seated": "my tickets have {seats} seats in round {round} of the jury",

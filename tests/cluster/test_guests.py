@@ -20,7 +20,9 @@ from blockedge_node.wire.manifest import Manifest
 from tests.cluster.conftest import Cluster
 
 SHARDS = 6
-POLICY = {"max_units": 2}  # six shards need three workers, however late the others' bids come on a busy machine
+POLICY = {
+    "max_units": 2
+}  # six shards need three workers, however late the others' bids come on a busy machine
 WORDCOUNT = Path(__file__).parents[1] / "programs" / "wordcount.wasm"
 TEXT = Path(__file__).parents[2] / "docs" / "protocol.md"
 

@@ -75,6 +75,9 @@ async def test_a_tower_ends_the_unit_of_a_client_that_went_offline(autojump_cloc
         world.vanish(BOB)
         await paid(world)
         assert CAROL in revealed_by(world)
+        with trio.fail_after(10):
+            while "watch.over" not in world.nodes[CAROL].journal.codes():
+                await world.block.wait()
         codes = world.nodes[CAROL].journal.codes()
         assert [codes.count(c) for c in ("watch.begun", "tx.Reveal", "watch.over")] == [1, 1, 1]
 
