@@ -18,7 +18,7 @@ from blockedge_node.core.ids import ZERO_HASH, Address, Hash, Root
 from blockedge_node.core.job import describe
 from blockedge_node.core.jobs import JobRun, request_of
 from blockedge_node.core.node import job_key
-from blockedge_node.core.policy import free_for
+from blockedge_node.core.policy import free_for, jurors_short
 from blockedge_node.core.selection import flaw
 from blockedge_node.core.task import Kind, Mode
 from blockedge_node.core.terms import cost
@@ -81,6 +81,13 @@ class WorkPart(Parts):
         words = flaw(request, world.params)
         if words:
             raise Rejected("bad-request", f"nobody could register bids for this job: {words}")
+        short = jurors_short(job.kind, world)
+        if short:
+            raise Rejected(
+                "few-ticket-owners",
+                f"a jury for this job would be drawn from too few: {short} more accounts must stake a ticket "
+                "(POST /api/v1/tickets), or lower policy.min_ticket_owners",
+            )
         needed = job.shards * cost(request, job.max_price, world.params)
         free = free_for(world, request.expiry)
         if needed > free:
