@@ -53,7 +53,8 @@ from blockedge_node.core.selection import has_jury, is_court
 from blockedge_node.core.task import Request, Result
 from blockedge_node.core.terms import terms_of
 from blockedge_node.core.unit import CHECK_MISSED, Phase, ReportView, UnitView
-from tests.core.trial import Trial, words
+from tests.core.bench import words
+from tests.core.trial import Trial
 
 RIGHT, WRONG = 1, 2
 Truth = Callable[[Request, int], Result]
