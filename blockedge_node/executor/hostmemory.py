@@ -84,7 +84,10 @@ def _refuse(size: int, error: OSError) -> int:
     why = f"this machine did not give a program {size} bytes that its manifest allows: {error}"
     getattr(_watching, "refusals", []).append(why)
     made = ffi.wasmtime_error_new(ctypes.create_string_buffer(why.encode()))
-    return ctypes.cast(made, ctypes.c_void_p).value or _OK
+    address = ctypes.cast(made, ctypes.c_void_p).value
+    if not address:
+        raise MemoryError  # no error object would mean success
+    return address
 
 
 F = TypeVar("F", bound=Callable[..., Any])
