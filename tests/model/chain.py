@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import astuple, dataclass, replace
 from functools import cache
 from importlib.resources import files
@@ -111,8 +111,14 @@ class Chain:
         raw = self.view(function, *args, to=to)
         return dict(zip(_members(to, function), map(_int, _words(raw)), strict=True))
 
-    def differs(self, world: World, accounts: Iterable[Address], units: Iterable[UnitId]) -> Iterator[str]:
-        """All that differs, of these accounts and units, and of the sums."""
+    def differs(
+        self,
+        world: World,
+        accounts: Iterable[Address],
+        units: Iterable[UnitId],
+        seats: Collection[int] = range(99),
+    ) -> Iterator[str]:
+        """All that differs, of these accounts and units, and of the sums; of cases, at these seats."""
         books = world.books
         yield from self._unlike("burned", _int(self.view("burned")), books.burned)
         yield from self._unlike("BlockEdge's ether", self.purse(self.at["BlockEdge"]), books.ether)
@@ -128,7 +134,7 @@ class Chain:
             yield from self._unlike("stakes and pots", world.court_ether, stakes + pots)
             for unit in units:
                 if unit in world.disputes:
-                    yield from self._case(unit, world.disputes[unit])
+                    yield from self._case(unit, world.disputes[unit], seats)
 
     def _account(self, world: World, who: Address) -> Iterator[str]:
         name, account = f"account {who.hex()[:6]}", world.books.accounts[who]
@@ -172,7 +178,7 @@ class Chain:
             }
             yield from self._unlike(f"{name}, report {index}", has, expected)
 
-    def _case(self, key: UnitId, dispute: Dispute) -> Iterator[str]:
+    def _case(self, key: UnitId, dispute: Dispute, seats: Collection[int]) -> Iterator[str]:
         name, now = f"case {key.hex()[:6]}", dispute.rounds[-1]
         has = self._named("caseOf", key, to="Court")
         expected = {
@@ -187,6 +193,8 @@ class Chain:
             expected = {"funder": _int(opened.funder), "pot": opened.pot}
             yield from self._unlike(f"{name}, round {number}", has, expected)
         for seat, vote in now.votes.items():
+            if seat not in seats:
+                continue
             has = self._named("voteOf", key, len(dispute.rounds) - 1, seat, to="Court")
             shown = vote.result_hash is not None
             kept = keccak256(vote.result_hash) if vote.result_hash is not None else vote.commitment

@@ -72,8 +72,9 @@ class Pair:
         return "; ".join(self.chain.differs(self.model.world, self.crowd.actors, self.model.world.units))
 
     def leftovers(self) -> str:
-        """When all has ended, nothing is locked and no pot is left (invariant 2)."""
+        """When all has ended, nothing is locked and no pot is left (invariant 2); no ratio is above 1 (14)."""
         world = self.model.world
+        assert all(rep.n <= rep.m and rep.s <= rep.t for rep in world.reps.values())
         locked = sum(account.locked for account in world.books.accounts.values())
         pots = world.court_ether - sum(ticket.stake for ticket in world.tickets)
         return f"{locked} wei still locked, {pots} still in pots" if locked or pots else ""
@@ -82,12 +83,13 @@ class Pair:
         world = self.model.world
         units = {event.known["unit"] for event in outcome.events if "unit" in event.known}
         tickets = {event.known["ticket"] for event in outcome.events if "ticket" in event.known}
+        seats = {event.known["seat"] for event in outcome.events if "seat" in event.known}
         accounts = set(world.books.touched)
         if self._steps % FULL == 0:
             units, accounts = set(list(world.units)[-RECENT:]), set(self.crowd.actors)
-            tickets = set(range(len(world.tickets)))
+            tickets, seats = set(range(len(world.tickets))), set(range(99))
         world.books.touched.clear()
-        differs = list(self.chain.differs(world, accounts, units))
+        differs = list(self.chain.differs(world, accounts, units, seats))
         differs += self.chain.tickets_differ(world, tickets)
         for who, ether in self._purses.items():
             if self.chain.purse(who) != ether:
@@ -144,15 +146,17 @@ def replay(seed: int, steps: Sequence[Step], *, court: bool) -> str:
     return next(filter(None, map(pair.step, steps)), "")
 
 
-def shortest(played: Played, tries: int = 500) -> list[Step]:
-    """A part of a failing schedule that fails as well, after leaving out what is not needed for it."""
+def shortest(played: Played, budget: int = 100_000) -> list[Step]:
+    """A part of a failing schedule that fails as well, after leaving out what is not needed for it; as short as
+    playing `budget` steps again can make it.
+    """
     steps, kind = list(played.steps), _kind(played.differs)
     size, before = len(steps) // 2, 0
-    while size and tries > 0:
+    while size and budget > 0:
         before, start = len(steps), 0
-        while start < len(steps) - 1 and tries > 0:
+        while start < len(steps) - 1 and budget > 0:
             fewer = steps[:start] + steps[min(start + size, len(steps) - 1) :]
-            tries -= 1
+            budget -= len(fewer)
             if _kind(replay(played.seed, fewer, court=played.court)) == kind:
                 steps = fewer
             else:

@@ -44,11 +44,11 @@ def played(seeds: range, court: bool) -> Counter[str]:
 
 @pytest.mark.timeout(1800)
 def test_contracts_without_a_court_do_as_the_model_says() -> None:
-    coverage = played(range(8), court=False)
+    coverage = played(range(12), court=False)
     assert EXPLORED or lacking(coverage, WITHOUT_COURT) == []
 
 
 @pytest.mark.timeout(1800)
 def test_contracts_with_a_court_do_as_the_model_says() -> None:
-    coverage = played(range(100, 136), court=True)
+    coverage = played(range(100, 130), court=True)
     assert EXPLORED or lacking(coverage, WITH_COURT) == []

@@ -82,10 +82,10 @@ class Unit:
     demands: list[Demand] = field(default_factory=list)
     fined: bool = False  # a check missed has been fined
     ended: str = ""  # by which row of endings.py
+    id: UnitId = field(init=False)
 
-    @property
-    def id(self) -> UnitId:
-        return self.terms.unit
+    def __post_init__(self) -> None:
+        self.id = self.terms.unit  # a hash: worked out once
 
     @property
     def court(self) -> bool:

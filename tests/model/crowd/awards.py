@@ -13,10 +13,11 @@ from blockedge_node.core.reputation import score
 from blockedge_node.core.selection import rank_key
 from blockedge_node.core.task import Ack, Award, Bid, Kind, Mode, Request, Result
 from tests.model.calls import UNSIGNED, AwardItem, Call, Opening
-from tests.model.crowd.people import DATA, ETHER, SHARDS, SOLUTIONS, Job, People
+from tests.model.crowd.people import DATA, ETHER, HUGE, SHARDS, SOLUTIONS, Job, People
 from tests.model.endings import TRUSTED
 
 EXACT = 2**40 - 1  # the latest time that a field holds
+MOST = 2**96 - 1  # and the most wei
 MOODS = (*["fair"] * 5, "bribed", "accusing", "starved", "split", "absent", "late")
 
 
@@ -109,7 +110,7 @@ class Awards(People):
             shards=SHARDS,
             input_root=Root(leaf(DATA)),
             fuel=self.chance.choice([0, 1, 10**9, 2 * 10**9]),
-            max_price=50 * ETHER,
+            max_price=HUGE if requester in self.giants and kind == Kind.POW else 50 * ETHER,
             min_deposit=self.chance.choice([0, 1, 1000]),
             max_delay=self.chance.choice([5, 40]),
             w_price=4000,
@@ -154,6 +155,8 @@ class Awards(People):
             price = self.chance.choice([ETHER // 5, 10 * ETHER]) + self.chance.randrange(ETHER // 10)
         if request.requester == self.poor or worker == self.poor:
             price = self.chance.choice([price, 10**16, 10**17])
+        if request.max_price == HUGE and worker in self.giants and self._sometimes(0.7):
+            price = self.chance.randrange(1 << 70, 1 << self.chance.choice([75, 85, 89]))
         least = 20 * max(price, request.check_fee)
         most = 10 * self.world.params.seat
         deposit = max(least, request.min_deposit) + self.chance.choice([0, 0, 1, 999])
@@ -239,7 +242,7 @@ class Awards(People):
                 {"shard": (bid.shard + 1) % SHARDS},
                 {"worker": request.requester},
                 {"price": 0},
-                {"price": request.max_price + 1, "deposit": 21 * request.max_price},
+                {"price": request.max_price + 1, "deposit": min(21 * request.max_price, MOST)},
                 {"delay": 0},
                 {"delay": request.max_delay + 1},
                 {"deposit": 20 * bid.price - 1},

@@ -19,7 +19,7 @@ from blockedge_node.core.unit import Phase
 from tests.model import court
 from tests.model.calls import Call, Shown
 from tests.model.crowd.mistakes import Mistakes
-from tests.model.crowd.people import ETHER, FUNDS, Job
+from tests.model.crowd.people import ETHER, FUNDS, HUGE, Job
 from tests.model.world import CHECK_MISSED, Stage, Unit, World
 
 MOST_OPEN = 10  # units at a time
@@ -35,7 +35,8 @@ class Crowd(Mistakes):
 
     def opening_calls(self) -> Iterator[Call]:
         for who in self.actors:
-            yield Call(sender=who, name="fund", value=ETHER // 20 if who == self.poor else FUNDS)
+            funds = HUGE if who in self.giants else ETHER // 20 if who == self.poor else FUNDS
+            yield Call(sender=who, name="fund", value=funds)
         if self.world.has_court:
             for i in range(28):
                 who = self.actors[i % 7]
@@ -54,7 +55,7 @@ class Crowd(Mistakes):
                 else:
                     yield Call(sender=who, name="timeout", args=((unit.shown_as(),),))
         for unit in world.units.values():
-            if held := tuple(i for i, report in unit.reports.items() if report.stage != Stage.CLOSED):
+            while held := tuple(i for i, report in unit.reports.items() if report.stage != Stage.CLOSED):
                 yield Call(sender=who, name="closeReports", args=(unit.shown_as(), held[:16]))
 
     # ── what next ────────────────────────────────────────────────────────────────────────────────────────

@@ -23,6 +23,7 @@ from tests.model.world import World
 ETHER = 10**18
 RICH = 1 << 98  # wei: everybody's purse, more than BlockEdge takes
 FUNDS = 1_000 * ETHER  # of it in the contract to begin with
+HUGE = 1 << 94  # what giants have there
 SHARDS = 4
 CHALLENGE, TARGET, RANGE = keccak256(b"challenge"), 1 << 252, 256  # one nonce in 16 is a solution
 DATA = abi_words(CHALLENGE, TARGET, RANGE)
@@ -57,6 +58,7 @@ class People:
         }
         self.actors = list(self.signers)
         self.reliable = self.actors[0]  # never errs, or nobody would get to R ≥ 0.8
+        self.giants = self.actors[1:3]  # who deal in amounts that fill the contract's words
         self.poor = self.actors[7]
         self.jobs: dict[UnitId, Job] = {}
         self.openings: dict[Hash, Opening] = {}  # by the commitment that each opens
