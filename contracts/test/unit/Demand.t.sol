@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {vm} from "../../script/Vm.sol";
 import {IBlockEdgeErrors as Errors} from "../../src/interfaces/IBlockEdge.sol";
-import {Demand, Opening, Phase, ReportOpening} from "../../src/Types.sol";
+import {Demand, Phase, ReportOpening} from "../../src/Types.sol";
 import {Digests} from "../utils/Digests.sol";
 import {Job} from "../utils/Fixture.sol";
 import {JuryFixture} from "../utils/JuryFixture.sol";

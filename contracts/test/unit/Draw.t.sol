@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {vm} from "../../script/Vm.sol";
 import {IBlockEdgeErrors as Errors} from "../../src/interfaces/IBlockEdge.sol";
-import {Opening, Phase, Report, ReportOpening, ReportState, SeatProof} from "../../src/Types.sol";
+import {Phase, Report, ReportOpening, ReportState, SeatProof} from "../../src/Types.sol";
 import {Actor, Job} from "../utils/Fixture.sol";
 import {JuryFixture} from "../utils/JuryFixture.sol";
 

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {vm} from "../../script/Vm.sol";
 import {IBlockEdgeErrors as Errors} from "../../src/interfaces/IBlockEdge.sol";
 import {NO_INPUT, Phase, ReportOpening, Ruling} from "../../src/Types.sol";
-import {Actor, Job} from "../utils/Fixture.sol";
+import {Job} from "../utils/Fixture.sol";
 import {JuryFixture} from "../utils/JuryFixture.sol";
 
 /// @title What BlockEdge does with a finding, and then with the bonds (docs/protocol.md §6.4, §6.5, §7.1). The

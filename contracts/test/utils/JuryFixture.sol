@@ -4,18 +4,7 @@ pragma solidity 0.8.37;
 import {vm} from "../../script/Vm.sol";
 import {IBlockEdge} from "../../src/interfaces/IBlockEdge.sol";
 import {ICourt} from "../../src/interfaces/ICourt.sol";
-import {
-    Case,
-    NO_INPUT,
-    Opening,
-    Params,
-    ReportOpening,
-    Result,
-    Ruling,
-    SeatProof,
-    Secret,
-    Unit
-} from "../../src/Types.sol";
+import {Case, NO_INPUT, Opening, Params, ReportOpening, Ruling, SeatProof, Secret} from "../../src/Types.sol";
 import {Deployment} from "./Deployment.sol";
 import {Digests} from "./Digests.sol";
 import {Actor, Fixture, Job} from "./Fixture.sol";
