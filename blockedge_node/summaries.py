@@ -22,11 +22,12 @@ from blockedge_node.core.requester import Requester
 from blockedge_node.core.selection import BPS, rank_key, score
 from blockedge_node.core.shard import Shard
 from blockedge_node.core.task import Bid, Kind, Request
-from blockedge_node.core.unit import Phase, UnitView
+from blockedge_node.core.unit import CHECK_MISSED, SECRET_SHOWN, Phase, UnitView
 from blockedge_node.core.worker import Worker
 from blockedge_node.store.journal import StoredNote
 
 STUCK_AFTER = 60  # seconds past a deadline in which the daemon should have moved a unit itself
+CheckState = Literal["", "not-drawn", "drawn", "missed", "committed", "agrees", "differs"]
 KINDS = {Kind.POW: "pow", Kind.WASM: "wasm"}
 
 
@@ -85,6 +86,18 @@ def next_step(view: UnitView | None, params: Params) -> str:
             return ""
 
 
+def check_state(view: UnitView | None) -> CheckState:
+    """What is known of a unit's spot check."""
+    if view is None or not view.terms.spot_bps:
+        return ""
+    if view.check is not None:
+        found = view.check.result_hash
+        return "committed" if found is None else "agrees" if found == view.result_hash else "differs"
+    if view.drawn:
+        return "missed" if view.flags & CHECK_MISSED else "drawn"
+    return "not-drawn" if view.flags & SECRET_SHOWN else ""
+
+
 def why_stuck(view: UnitView | None, params: Params, now: int) -> str:
     if view is None or view.phase.terminal:
         return ""
@@ -124,6 +137,8 @@ def requested_unit(machine: Requester, shard: Shard, record: Record, params: Par
         fee=fee,
         paid=paid,
         slashed=slashed,
+        check=check_state(view),
+        checker=view.check.author if view and view.check else None,
         reports=len(view.reports) if view else 0,
         stuck=why_stuck(view, params, now),
         exit=shard.result.exit if shard.result else None,
@@ -157,6 +172,8 @@ def worked_unit(machine: Worker, record: Record, params: Params, now: int) -> mo
         fee=fee,
         paid=paid,
         slashed=slashed,
+        check=check_state(view),
+        checker=view.check.author if view and view.check else None,
         reports=len(view.reports) if view else 0,
         stuck=why_stuck(view, params, now),
         exit=result.exit if result else None,

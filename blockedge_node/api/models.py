@@ -62,6 +62,9 @@ class NodeStatus(Model):
     peers: int = 0
     jobs_open: int = 0
     units_live: int = 0
+    tickets: int = 0  # ours that are in: they may be drawn, as soon as they are old enough
+    checks: int = 0  # duties of ours: units under way whose check we were drawn for …
+    juries: int = 0  # … and in whose jury we sit
     slots_used: int = 0
     slots: int = 0
     exposure: Wei = 0
@@ -202,6 +205,9 @@ class Unit(Model):
     fee: Wei = 0  # what they cost
     paid: WeiSum = 0  # from Settled
     slashed: WeiSum = 0
+    # of its spot check, if it has one: not-drawn is known once the requester's secret was shown
+    check: Literal["", "not-drawn", "drawn", "missed", "committed", "agrees", "differs"] = ""
+    checker: Address | None = None
     reports: int = 0
     stuck: str = ""  # why, if past a deadline that nothing moves
 

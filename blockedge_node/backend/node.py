@@ -13,13 +13,19 @@ import trio
 from blockedge_node import summaries
 from blockedge_node.api import models
 from blockedge_node.backend.parts import Parts, account_model
+from blockedge_node.core.checker import Checker
 from blockedge_node.core.jobs import JobRun
+from blockedge_node.core.juror import Juror
 from blockedge_node.core.policy import is_stale
 from blockedge_node.core.worker import Worker
 from blockedge_node.errors import Transient
 from blockedge_node.p2p.rows import PeerRow
 
 PEER_WAIT: Final = 10.0  # seconds for a new peer to answer
+
+
+def _under_way(machine: Checker | Juror) -> bool:
+    return not machine.end and machine.view is not None and not machine.view.phase.terminal
 
 
 class NodePart(Parts):
@@ -57,6 +63,9 @@ class NodePart(Parts):
                 1 for m in machines if isinstance(m, JobRun) and summaries.job_state(m) == "running"
             ),
             units_live=sum(1 for m in machines if isinstance(m, Worker) and not m.phase.terminal),
+            tickets=sum(1 for t in world.tickets if t.owner == world.me and not t.left_at) if world else 0,
+            checks=sum(1 for m in machines if isinstance(m, Checker) and _under_way(m)),
+            juries=sum(1 for m in machines if isinstance(m, Juror) and _under_way(m)),
             slots_used=self.pool.busy,
             slots=self.pool.slots,
             exposure=self.exposure(world),

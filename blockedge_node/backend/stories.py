@@ -9,7 +9,9 @@ from blockedge_node.api import models
 from blockedge_node.api.backend import NotFound
 from blockedge_node.backend.parts import SHOWN, Parts
 from blockedge_node.core.bidder import Bidder
+from blockedge_node.core.checker import Checker
 from blockedge_node.core.ids import TaskId
+from blockedge_node.core.juror import Juror
 from blockedge_node.core.node import job_key, requester_key
 from blockedge_node.core.requester import Requester
 from blockedge_node.core.task import unit_id
@@ -105,6 +107,13 @@ class StoriesPart(Parts):
                 return models.Found(kind="task", id=subject, task=subject)
             if subject in other.units():
                 return models.Found(kind="unit", id=subject, task=other.task)
+        duties: list[Checker | Juror | Verifier] = [
+            *await self.all_of("checker:", Checker),
+            *await self.all_of("juror:", Juror),
+            *await self.all_of("verifier:", Verifier),
+        ]
+        if any(duty.unit == subject for duty in duties):
+            return models.Found(kind="unit", id=subject)
         return None
 
     async def bids(self) -> Sequence[models.Bid]:

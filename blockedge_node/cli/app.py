@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from blockedge_node.cli import bench, devnet, doctor, init, money, node, peers, program, task
+from blockedge_node.cli import bench, devnet, dispute, doctor, init, money, node, peers, program, task, ticket
 from blockedge_node.cli.context import Session
 from blockedge_node.cli.failures import code_of, exit_code
 from blockedge_node.cli.output import Output
@@ -88,6 +88,8 @@ app.add_typer(money.wallet, name="wallet")
 app.add_typer(money.rep, name="rep")
 app.add_typer(task.app, name="task")
 app.add_typer(program.app, name="program")
+app.add_typer(ticket.app, name="ticket")
+app.add_typer(dispute.app, name="dispute")
 app.add_typer(node.settings, name="settings")
 app.add_typer(devnet.app, name="devnet")
 app.add_typer(bench.app, name="bench")

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from blockedge_node.cli.context import Session, session
+from blockedge_node.cli.dispute import told
 from blockedge_node.cli.output import clock, ether, percent, seconds, short
 
 MONEY = frozenset("price deposit paid slashed needed free gas_wei fee burned bond".split())
@@ -87,7 +88,7 @@ def explain(
     found = run.client.get(f"/api/v1/find/{job}")
     noun = "jobs" if found["kind"] == "job" else "tasks"
     story = run.client.get(f"/api/v1/{noun}/{found['id']}/explain")
-    run.out.answer(story, story_text(run, story))
+    run.out.answer(story, "\n\n".join([story_text(run, story), *told(run, story["tasks"])]))
 
 
 def story_text(run: Session, story: Mapping[str, Any]) -> str:

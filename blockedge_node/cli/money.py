@@ -62,7 +62,7 @@ def fund(ctx: typer.Context, amount: Annotated[str, AMOUNT]) -> None:
     run = session(ctx)
     asked = wei(amount)
     run.confirm(f"Move {ether(asked)} into the contract?")
-    _sent(
+    sent(
         run,
         run.client.post("/api/v1/wallet/fund", {"amount": asked}, wait=CHAIN_ANSWER),
         f"funded {ether(asked)}",
@@ -77,17 +77,18 @@ def leave(ctx: typer.Context, amount: Annotated[str, AMOUNT]) -> None:
     unbond = run.client.get("/api/v1/wallet")["unbond"]
     run.confirm(f"Announce the exit of {ether(asked)}?")
     done = run.client.post("/api/v1/wallet/exit", {"amount": asked}, wait=CHAIN_ANSWER)
-    _sent(run, done, f"{ether(asked)} leaves; take it with `blockedge wallet withdraw` in {seconds(unbond)}")
+    sent(run, done, f"{ether(asked)} leaves; take it with `blockedge wallet withdraw` in {seconds(unbond)}")
 
 
 @wallet.command()
 def withdraw(ctx: typer.Context) -> None:
     """Take what was announced and has matured."""
     run = session(ctx)
-    _sent(run, run.client.post("/api/v1/wallet/withdraw", wait=CHAIN_ANSWER), "withdrawn")
+    sent(run, run.client.post("/api/v1/wallet/withdraw", wait=CHAIN_ANSWER), "withdrawn")
 
 
-def _sent(run: Session, done: dict[str, Any], text: str) -> None:
+def sent(run: Session, done: dict[str, Any], text: str) -> None:
+    """The answer of a call that changed the chain: what it did, and what it cost."""
     cost = f"block {done['block']}, {done['gas']} gas, {ether(done['fee'])}"
     run.out.answer(done, f"{text}\ntransaction {done['tx']} ({cost})")
 
@@ -110,7 +111,7 @@ def show_reputation(
 
 
 def audit(ctx: typer.Context) -> None:
-    """Do all buckets together equal the contract's balance? Exit code 1 if not."""
+    """Do all buckets together equal the contracts' balances? Exit code 1 if not."""
     run = session(ctx)
     found = run.client.get("/api/v1/audit")
     total = int(found["free"]) + int(found["locked"]) + int(found["burned"])
@@ -121,9 +122,15 @@ def audit(ctx: typer.Context) -> None:
         ("burned", ether(found["burned"])),
         ("sum", f"{ether(total)} ({total} wei)"),
         ("balance", f"{ether(found['balance'])} ({found['balance']} wei)"),
+        ("court", f"{ether(found['stakes'])} in tickets + {ether(found['pots'])} in open cases"),
+        ("it holds", f"{ether(found['court_balance'])} ({found['court_balance']} wei)"),
         ("units", ", ".join(f"{count} {phase}" for phase, count in found["units"].items())),
-        ("verdict", "the books balance" if found["holds"] else f"DIFFERENCE of {found['difference']} wei"),
+        ("verdict", "the books balance" if found["holds"] else _difference(found)),
     ]
     run.out.answer(found, facts(rows))
     if not found["holds"]:
         raise typer.Exit(1)
+
+
+def _difference(found: dict[str, Any]) -> str:
+    return f"DIFFERENCE of {found['difference']} wei, {found['court_difference']} wei in the Court"

@@ -57,6 +57,7 @@ def show(run: Session, now: dict[str, Any]) -> None:
         ("roles", ", ".join(now["roles"])),
         ("work", f"{now['jobs_open']} jobs open, {now['units_live']} units live, "
                  f"{now['slots_used']} of {now['slots']} slots busy, {ether(now['exposure'])} promised"),
+        ("court", _court(now)),
         ("peers", f"{now['peers']} connected"),
         ("pending", f"{now['transactions_pending']} transactions" if now["transactions_pending"] else ""),
         ("stuck", f"{now['stuck']}: see `blockedge task list --stuck`" if now["stuck"] else ""),
@@ -64,6 +65,15 @@ def show(run: Session, now: dict[str, Any]) -> None:
         ("up", f"{seconds(now['uptime'])}, version {now['version']}"),
     ]  # fmt: skip
     run.out.answer(now, facts(rows))
+
+
+def _court(now: dict[str, Any]) -> str:
+    """Tickets, and what they were drawn for; nothing for a node that takes no part."""
+    duties = [f"{now['checks']} checks to make"] if now["checks"] else []
+    duties += [f"{now['juries']} juries to vote in"] if now["juries"] else []
+    if not (now["tickets"] or duties):
+        return ""
+    return f"{now['tickets']} tickets, {', '.join(duties) or 'no duties now'}: see `blockedge ticket list`"
 
 
 def identity(ctx: typer.Context) -> None:

@@ -10,8 +10,10 @@ Everything that can be found wrong here is, before a byte is uploaded or a wei i
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +26,9 @@ from blockedge_node.cli.offer import GFUEL, default_delay, default_price
 from blockedge_node.cli.output import ether, short, size
 from blockedge_node.cli.waiting import until_job
 from blockedge_node.errors import ConfigError
+
+_FRACTION = re.compile(r"[0-9]*\.[0-9]+")
+_ACCOUNT = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,9 @@ class Order:
     rep_max: int
     lifetime: int
     label: str
+    spot_bps: int | None
+    check_fee: int | None
+    workers: tuple[str, ...]
 
 
 def submit(
@@ -95,6 +103,20 @@ def submit(
     lifetime: Annotated[
         int, typer.Option(min=10, max=604_800, help="Seconds until the request expires.")
     ] = 300,
+    spot: Annotated[
+        str | None,
+        typer.Option(help="How often a unit is recomputed by a drawn checker, e.g. 25%; default: the least."),
+    ] = None,
+    check_fee: Annotated[
+        str | None,
+        typer.Option(
+            help="For one check, or one juror's seat; a fraction means ether. Default: as the node's policy says."
+        ),
+    ] = None,
+    worker: Annotated[
+        list[str] | None,
+        typer.Option("--worker", help="An account whose bids count; may be repeated. None: everybody's."),
+    ] = None,
     challenge: Annotated[str | None, typer.Option(help="pow: 32 bytes of hex; default: random.")] = None,
     bits: Annotated[int, typer.Option(min=0, max=256, help="pow: leading zero bits to find.")] = 20,
     span: Annotated[
@@ -144,7 +166,12 @@ def submit(
         rep_max=round(rep_max * 1_000_000),
         lifetime=lifetime,
         label=label if label is not None else work.label,
+        spot_bps=None if spot is None else parse_share(spot),
+        check_fee=None if check_fee is None else parse_fee(check_fee),
+        workers=tuple(map(parse_account, worker or ())),
     )
+    if work.kind == "pow" and (order.spot_bps is not None or order.check_fee is not None):
+        raise ConfigError("a search is judged by the contract: --spot and --check-fee are for programs")
     if work.warning:
         run.out.note(f"warning: {work.warning}")
     total = sum(map(len, work.inputs))
@@ -165,6 +192,9 @@ def submit(
         "weights": order.weights,
         "lifetime": order.lifetime,
         "label": order.label,
+        "workers": order.workers,
+        "spot_bps": order.spot_bps,
+        "check_fee": None if order.check_fee is None else str(order.check_fee),
     }
     if work.kind == "wasm":
         manifest = {"fuel": work.fuel, **work.manifest}
@@ -222,3 +252,32 @@ def parse_weights(text: str) -> dict[str, int]:
     numbers = [int(part) for part in parts]
     price, delay = (10_000 * number // sum(numbers) for number in numbers[:2])
     return {"price": price, "delay": delay, "rep": 10_000 - price - delay}
+
+
+def parse_share(text: str) -> int:
+    """A rate in bps, from `25%`, `0.25` or `2500bps`. Raises ConfigError."""
+    number, scale = text.strip().lower(), Decimal(10_000)
+    for unit, each in (("bps", Decimal(1)), ("%", Decimal(100))):
+        if number.endswith(unit):
+            number, scale = number.removesuffix(unit).strip(), each
+            break
+    try:
+        bps = Decimal(number) * scale
+    except InvalidOperation:
+        bps = Decimal(-1)
+    if not (bps.is_finite() and 0 <= bps <= 10_000 and bps == int(bps)):
+        raise ConfigError(f"--spot takes a share from 0% to 100%, in hundredths of a percent, not {text!r}")
+    return int(bps)
+
+
+def parse_fee(text: str) -> int:
+    """Wei; a bare decimal fraction means ether, as nobody pays a fraction of a wei. Raises ConfigError."""
+    bare = text.strip()
+    return int(wei(f"{bare} ether" if _FRACTION.fullmatch(bare) else bare))
+
+
+def parse_account(text: str) -> str:
+    """Raises ConfigError."""
+    if not _ACCOUNT.fullmatch(text):
+        raise ConfigError(f"--worker takes an account, 0x and 40 hex digits (see `peers list`), not {text!r}")
+    return text

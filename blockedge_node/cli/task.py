@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from blockedge_node.cli import explain, submit
+from blockedge_node.cli import dispute, explain, submit
 from blockedge_node.cli.context import Session, session
 from blockedge_node.cli.output import ether, facts, seconds, short, size
 from blockedge_node.cli.waiting import until_job
@@ -58,10 +58,10 @@ def show(ctx: typer.Context, job: Annotated[str, ID]) -> None:
     found = run.client.get(f"/api/v1/find/{job}")
     if found["job"] is None:
         task = run.client.get(f"/api/v1/tasks/{found['task']}")
-        run.out.answer(task, task_text(run, task))
+        run.out.answer(task, "\n\n".join([task_text(run, task), *dispute.told(run, [task])]))
         return
     whole = run.client.get(f"/api/v1/jobs/{found['job']}")
-    run.out.answer(whole, job_text(run, whole))
+    run.out.answer(whole, "\n\n".join([job_text(run, whole), *dispute.told(run, whole["tasks"])]))
 
 
 def job_text(run: Session, job: dict[str, Any]) -> str:
@@ -100,13 +100,20 @@ def task_text(run: Session, task: dict[str, Any]) -> str:
             ether(unit["deposit"]),
             seconds(unit["negotiation"]),
             unit["gas"] or "–",
+            _check(unit),
             unit["exit_text"],
             unit["stuck"] or unit["next"],
         )
         for unit in sorted(task["units"], key=itemgetter("shard"))
     ]
-    header = ("shard", "phase", "worker", "price", "deposit", "negotiated", "gas", "ended", "next")
+    header = ("shard", "phase", "worker", "price", "deposit", "negotiated", "gas", "check", "ended", "next")
     return about + ("\n" + run.out.table(header, rows) if rows else "")
+
+
+def _check(unit: dict[str, Any]) -> str:
+    """Its spot check in a word or two, and by whom."""
+    words = str(unit["check"]).replace("-", " ")
+    return f"{short(unit['checker'])} {words}" if unit["checker"] else words
 
 
 @app.command()

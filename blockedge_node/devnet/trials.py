@@ -30,7 +30,7 @@ from blockedge_node.core.params import Params
 from blockedge_node.core.rounds import parties
 from blockedge_node.core.selection import is_court
 from blockedge_node.core.sortition import ROUNDS, draw_seed, round_seed
-from blockedge_node.core.unit import Phase, ReportView, UnitView
+from blockedge_node.core.unit import CHECK_MISSED, Phase, ReportView, UnitView
 from blockedge_node.experiments.economics.payoffs import (
     ACCUSED,
     BURNED,
@@ -44,8 +44,6 @@ from blockedge_node.experiments.economics.payoffs import (
     moves,
 )
 from blockedge_node.experiments.economics.payoffs import NO_INPUT as UNSEEN
-
-CHECK_MISSED = 4  # a bit of `flags`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

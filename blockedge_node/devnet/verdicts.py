@@ -19,6 +19,7 @@ from blockedge_node.cli.client import Client
 from blockedge_node.cli.output import Output
 from blockedge_node.core.ids import Address, UnitId
 from blockedge_node.core.proving import open_reports
+from blockedge_node.core.unit import CHECK_MISSED
 from blockedge_node.devnet import cluster, trials
 from blockedge_node.devnet.cluster import Devnet
 from blockedge_node.devnet.commands import await_ready
@@ -167,7 +168,7 @@ def _closed(found: Sequence[Trial]) -> bool:
     """No bond is held, and whoever missed a check has been fined."""
     views = [trial.view for trial in found]
     bonds = not any(open_reports(view) for view in views)
-    fines = all(view.check_fined for view in views if view.flags & trials.CHECK_MISSED)
+    fines = all(view.check_fined for view in views if view.flags & CHECK_MISSED)
     return bonds and fines
 
 

@@ -38,6 +38,7 @@ class MemoryBackend:
         ]
         self.break_with: Exception | None = None
         self.staked = 0
+        self.court: dict[str, int] = {}  # what its status says of tickets and duties
         self.trials: list[court_models.Dispute] = []
 
     # ── node
@@ -65,6 +66,7 @@ class MemoryBackend:
             peers=len(self.peer_list),
             jobs_open=sum(job.state == "running" for job in self.done.values()),
             slots=1,
+            **self.court,  # type: ignore[arg-type]
         )
 
     async def pause(self) -> None:
@@ -288,6 +290,9 @@ class MemoryBackend:
             burned=10,
             balance=100,
             difference=0,
+            stakes=40,
+            pots=5,
+            court_balance=45,
             holds=True,
         )
 
