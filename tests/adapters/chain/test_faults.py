@@ -384,9 +384,11 @@ async def test_a_ticket_that_is_kept_back_is_missed(anvil: Anvil, deployed: Depl
                 reply["result"] = [log for log in reply["result"] if log["topics"][0] != staked]
 
         proxy.edit(hide)
-        await mined(
-            anvil, requester.chain.stake(), requester.chain.unstake(0)
-        )  # the second is told, by itself
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(requester.chain.stake)  # kept back …
+            nursery.start_soon(requester.chain.unstake, 0)  # … from a block whose other event is told
+            await eventually(lambda: in_pool(anvil) == 2)
+            anvil.mine()
         await eventually(lambda: "do not make what the contracts say" in worker.chain.status().problem)
         assert worker.heads[-1] == before
         proxy.answer = proxy.forward
