@@ -147,6 +147,8 @@ def _altered(text: str) -> Iterator[str]:
     for match in NUMBER.finditer(text):
         yield text[: match.start(1)] + str(int(match[1].replace("_", "")) + 1) + text[match.end(1) :]
     chosen = re.fullmatch(r"(.+?)\s\?\s(.+?)\s:\s(.+)", text, re.S)
+    if chosen and any(part.count("(") != part.count(")") for part in chosen.groups()):
+        return  # the choice is only a part of the text
     if (
         chosen
         and "?" not in chosen[3]
@@ -226,6 +228,7 @@ def prepare(only: list[str]) -> list[Mutant]:
         path = contracts / "src" / f"{name}.sol"
         switch = f"uint256 internal immutable {SWITCH} = 0x{PLACEHOLDER};"
         path.write_text(path.read_text().replace(before, f"{switch}\n{before}"))
+    _forge("build", "src", check=True)  # the switches first: they fail sooner than tests compile
     _forge("build", check=True)
     return mutants
 
