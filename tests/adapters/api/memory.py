@@ -66,7 +66,7 @@ class MemoryBackend:
             peers=len(self.peer_list),
             jobs_open=sum(job.state == "running" for job in self.done.values()),
             slots=1,
-            **self.court,  # type: ignore[arg-type]
+            **self.court,
         )
 
     async def pause(self) -> None:
