@@ -8,7 +8,7 @@ import {Digests} from "../utils/Digests.sol";
 import {Job} from "../utils/Fixture.sol";
 import {Slots} from "./Slots.sol";
 
-/// @title Every deadline of stage 1 falls on the second that Python computes (invariant 17): a call at it is
+/// @title Every deadline of a unit falls on the second that Python computes (invariant 17): a call at it is
 /// in time, and the call that opens next needs one second more (docs/protocol.md §3.3).
 contract DeadlinesVectorsTest is Slots {
     struct Row {
@@ -17,6 +17,7 @@ contract DeadlinesVectorsTest is Slots {
         uint32 delay;
         uint32 vwin;
         uint16 spotBps;
+        uint256 flags;
         uint256 reports;
         uint256 resultBy;
         uint256 revealBy;
@@ -29,6 +30,7 @@ contract DeadlinesVectorsTest is Slots {
         super.setUp();
         _open("deadlines");
         assertEq(_value(".grace"), p.grace, "grace");
+        assertEq(_value(".secret"), p.secret, "secret");
         assertEq(_value(".reveal"), p.reveal, "reveal");
         assertEq(_value(".challenge"), p.challenge, "challenge");
         assertEq(_value(".report"), p.report, "report");
@@ -39,7 +41,7 @@ contract DeadlinesVectorsTest is Slots {
     function _table() private view returns (Row[] memory table) {
         bytes[] memory rows = _rows(
             "unit",
-            "since startAt delay vwin spotBps reports resultBy revealBy challengeBy reportBy settleAfter"
+            "since startAt delay vwin spotBps flags reports resultBy revealBy challengeBy reportBy settleAfter"
         );
         table = new Row[](rows.length);
         for (uint256 i = 0; i < rows.length; ++i) {
@@ -51,10 +53,12 @@ contract DeadlinesVectorsTest is Slots {
         job = _powJob();
         job.terms.delay = row.delay;
         job.terms.vwin = row.vwin;
+        job.terms.spotBps = row.spotBps;
         if (phase == Phase.Assigned) job.data[0] = bytes32(row.startAt);
         if (phase == Phase.Committed) job.data[0] = _commitment(job);
         if (phase == Phase.Revealed) {
-            job.data = [_resultHash(job), job.guard, bytes32(uint256(2)), bytes32(0)];
+            bytes32 fourth = row.flags == 0 ? _commitment(job) : bytes32(0);
+            job.data = [_resultHash(job), job.guard, bytes32(row.flags), fourth];
         }
         _put(job, phase, row.since, phase == Phase.Revealed && row.reports != 0);
         _putLocked(requester.addr, 1 << 90);
@@ -83,7 +87,6 @@ contract DeadlinesVectorsTest is Slots {
     function test_vectors_revealBy() public {
         Row[] memory table = _table();
         for (uint256 i = 0; i < table.length; ++i) {
-            if (table[i].spotBps != 0) continue; // a drawn unit's deadline comes with the Court
             Job memory job = _jobAt(table[i], Phase.Committed);
             vm.warp(table[i].revealBy);
             _expectSkip(job, Errors.TooEarly.selector);
@@ -122,7 +125,6 @@ contract DeadlinesVectorsTest is Slots {
     function test_vectors_settleAfter() public {
         Row[] memory table = _table();
         for (uint256 i = 0; i < table.length; ++i) {
-            if (table[i].spotBps != 0) continue;
             Job memory job = _jobAt(table[i], Phase.Revealed);
             vm.warp(table[i].settleAfter);
             _expectSkip(job, Errors.TooEarly.selector);
