@@ -39,8 +39,12 @@ $(CONTRACTS_READY): contracts/package-lock.json scripts/setup_contracts.sh
 # ---- see it work --------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: setup  ## a chain, five nodes, a real job, a cheat and a refuser: one story with figures, about a minute
+demo: setup  ## a chain, five nodes, a real job, two cheats, a refuser and a jury: one story with figures
 	@.venv/bin/blockedge devnet demo
+
+.PHONY: verdicts
+verdicts: setup  ## ten nodes and every cheat, side by side: who is caught, who pays; ARGS="--only lazy" for some
+	@.venv/bin/blockedge devnet verdicts $(ARGS)
 
 # ---- test ---------------------------------------------------------------------------------------
 
