@@ -187,6 +187,8 @@ def _shown(name: str, value: Any) -> str:
         return ether(value)
     if name in RATIOS and isinstance(value, int):
         return percent(value)
+    if name == "round" and isinstance(value, int):
+        return str(value + 1)  # people count rounds from 1, as `dispute show` does
     if isinstance(value, str) and value.startswith("0x") and len(value) > 12:
         return short(value)
     return str(value)

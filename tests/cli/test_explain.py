@@ -52,6 +52,7 @@ def test_every_note_of_the_core_has_a_sentence(code: str, fields: frozenset[str]
             {"worker": "0x" + "22" * 20},
             "bid of 0x22222222 ignored: deposit.uncovered",
         ),
+        ("jury.seated", {"round": 0, "seats": 2}, "my tickets have 2 seats in round 1 of the jury"),
         ("unit.paid", {"paid": 10**15, "slashed": 0}, "PAID: 0.001 ether"),
         (
             "tx.awardCommit",
