@@ -23,6 +23,8 @@ def test_the_demo_tells_its_whole_story(tmp_path: Path) -> None:
     assert len(told["photos"]["workers"]) >= 3
     assert int(told["fabricated"]["requester"]) * 2 == int(told["fabricated"]["deposit"])
     assert int(told["refused"]["fine"]) * 10 == int(told["refused"]["deposit"])
+    assert told["judged"]["rounds"] >= 1
+    assert told["judged"]["wei"]["n4"] == f"-{told['judged']['deposit']}"
     assert told["reputation"]["winners"][0] == "n4"
     assert told["audit"]["sum"] == told["audit"]["balance"]
     assert (out / "photos.png").read_bytes().startswith(b"\x89PNG")
