@@ -18,12 +18,20 @@ GATED = ("High", "Medium")
 ACCEPTED = {
     ("uninitialized-state", "State._dockets"),
     ("uninitialized-state", "State._reports"),
+    ("uninitialized-state", "State._demands"),
+    ("uninitialized-state", "State._firstOf"),
+    ("uninitialized-state", "State._reporters"),
+    ("uninitialized-storage", "_openDemand.found"),
+    ("uninitialized-local", "reveal.flags"),
+    ("uninitialized-local", "reveal.fourth"),
+    ("incorrect-exp", "Hashing.root"),
+    ("msg-value-in-nonpayable", "Disputes._payDues"),
+    ("reentrancy-no-eth", "Bonds._closeReports"),
+    ("write-after-write", "_settleContested.words"),
+    ("arbitrary-send-eth", "Tickets._send"),
     ("divide-before-multiply", "Reputation._scoreOfRep"),
     ("divide-before-multiply", "Selection.score"),
     ("unused-return", "Units._requireSigner"),
-    ("unused-return", "BlockEdge.commitReport"),
-    ("unused-return", "BlockEdge.revealReport"),
-    ("unused-return", "BlockEdge.closeReports"),
 }
 
 
