@@ -60,8 +60,8 @@ def gains(
     appeals: Annotated[
         bool, typer.Option("--appeals/--no-appeals", help="Whether honest losers of a round appeal.")
     ] = True,
-    amended: Annotated[
-        bool, typer.Option("--amended", help="As if the amendments of docs/economics.md were made.")
+    before: Annotated[
+        bool, typer.Option("--before", help="As if the amendments of docs/economics.md were not made.")
     ] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
@@ -69,7 +69,7 @@ def gains(
     harming an outsider."""
     from blockedge_node.devnet.cluster import SOURCE
     from blockedge_node.experiments.economics import report
-    from blockedge_node.experiments.economics.payoffs import AMENDED, SHIPPED
+    from blockedge_node.experiments.economics.payoffs import BEFORE, SHIPPED
     from blockedge_node.wire.params import load_params
 
     text = (params or SOURCE / "config" / "params.prod.json").read_text(encoding="utf-8")
@@ -77,7 +77,7 @@ def gains(
         load_params(text),
         share=Fraction(str(share)),
         appeals=appeals,
-        rules=AMENDED if amended else SHIPPED,
+        rules=BEFORE if before else SHIPPED,
     )
     session(ctx).out.answer(found.data(), found.csv() if as_csv else found.text())
     if found.violations:

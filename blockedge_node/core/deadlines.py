@@ -72,14 +72,31 @@ def settle_after(view: UnitView, params: Params, *, shown: bool = False) -> int:
 
 def settles(view: UnitView, params: Params, now: int, *, shown: bool = False) -> bool:
     """Whether `settle` takes effect at the time `now`; `shown` as in `settle_after`."""
-    if view.phase is not Phase.REVEALED or open_demands(view):
+    if view.phase is not Phase.REVEALED or (open_demands(view) and not contradicted(view)):
         return False
     return now > settle_after(view, params, shown=shown)
 
 
 def open_demands(view: UnitView) -> tuple[DemandView, ...]:
-    """Chunks that were asked for and not shown: answered until `by`, then `timeout`; until then no `settle`."""
+    """Chunks that were asked for and not shown: answered until `by`, then `timeout`; until then no `settle`, but of a
+    contradicted unit, whose dispute ends them.
+    """
+    if view.phase is not Phase.REVEALED:
+        return ()
     return tuple(demand for demand in view.demands if not demand.supplied)
+
+
+def contradicted(view: UnitView) -> bool:
+    """Whether a jury will judge this REVEALED unit of a court kind: by what a report shows, or by a check that is not
+    shown in time.
+    """
+    check = view.check
+    return _accused(view) or (check is not None and check.result_hash is None)
+
+
+def _accused(view: UnitView) -> bool:
+    shown = (report.result_hash for report in view.reports if report.result_hash is not None)
+    return any(claimed != view.result_hash for claimed in shown)  # judged kinds have no demands, so do not ask
 
 
 def jury_shown_by(view: UnitView, params: Params) -> int:
@@ -100,6 +117,8 @@ def timeout_after(view: UnitView, params: Params) -> int | None:
         case Phase.COMMITTED:
             return reveal_by(view, params)
         case Phase.REVEALED:
+            if _accused(view):  # no unanswered demand ends it any more (§10)
+                return None
             return min((demand.by for demand in open_demands(view)), default=None)
         case Phase.DISPUTED if view.defended is None:
             return defend_by(view, params)

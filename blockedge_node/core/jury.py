@@ -7,7 +7,8 @@
 
 Silent and empty seats count among "all seats": with a bare plurality, jurors knocked offline would convict the
 innocent. Money is in wei and nothing here fails for want of it: a stake that does not reach is taken whole, and a
-fee is paid as far as the pool goes.
+fee is paid as far as the pots go. Fines burn, or a dispute for show would live on its outside jurors
+(docs/economics.md).
 """
 
 from __future__ import annotations
@@ -46,9 +47,10 @@ class Ruling:
 
     outcome: Outcome
     moves: tuple[Move, ...]  # in the order of the contract's events: fines, then fees
-    pool: int  # what is left of pots and fines, sent along
+    pool: int  # what is left of the pots, sent along
     funders: tuple[Address, Address, Address]  # [0]: the accuser
     dues: tuple[int, int, int]  # owed to them, out of the pool first
+    fines: int  # sent along too, to burn
 
 
 # ── who is right ─────────────────────────────────────────────────────────────────────────────────────────
@@ -104,7 +106,7 @@ def ruling(
     outcomes = [outcome_of(r.votes, r.round, case.accused) for r in rounds]
     final = outcomes[-1]
     pots = [pot, *(appeal_cost(r.round, case.fee) for r in rounds[1:])]
-    moves, pool = _jurors(case.fee, rounds, final.right, sum(pots), sitting, dict(stakes))
+    moves, pool, fines = _jurors(case.fee, rounds, final.right, sum(pots), sitting, dict(stakes))
 
     dues = [0, 0, 0]
     funders = [case.accuser, ZERO_ADDRESS, ZERO_ADDRESS]
@@ -122,6 +124,7 @@ def ruling(
         pool=pool,
         funders=(funders[0], funders[1], funders[2]),
         dues=(dues[0], dues[1], dues[2]),
+        fines=fines,
     )
 
 
@@ -132,9 +135,12 @@ def _jurors(
     pool: int,
     sitting: Callable[[int, int], int | None],
     stakes: dict[int, int],
-) -> tuple[list[Move], int]:
-    """Fines first, so that a fee is never paid out of money that is not there; the pool that is left."""
+) -> tuple[list[Move], int, int]:
+    """Fines first, so that a ticket in two seats loses what it had, not what it wins. Also the pool that the fees
+    leave, and the sum of the fines.
+    """
     moves: list[Move] = []
+    fines = 0
     winners: list[int] = []
     for opened in rounds:
         votes = {vote.seat: vote for vote in opened.votes}
@@ -148,7 +154,7 @@ def _jurors(
                 continue
             fine = min(fee if vote is None else ALPHA * fee, stakes[ticket])
             stakes[ticket] -= fine
-            pool += fine
+            fines += fine
             if fine:
                 moves.append(Move(ticket=ticket, amount=-fine))
     for ticket in winners:
@@ -156,7 +162,7 @@ def _jurors(
         pool -= paid
         if paid:
             moves.append(Move(ticket=ticket, amount=paid))
-    return moves, pool
+    return moves, pool, fines
 
 
 def _limited(dues: Sequence[int], pool: int) -> list[int]:

@@ -161,9 +161,11 @@ def _owes(view: UnitView, check: ReportView) -> bool:
     """Whether the drawn ticket still answers for a check: a false accusation, an agreement, or silence (§6.3)."""
     if view.result_hash is None or view.phase is Phase.REFUSED:
         return False  # never revealed, or refused: that asks nothing of a checker
+    innocent = view.phase is Phase.PAID and view.final_hash != NO_INPUT
     if check.result_hash is None:
-        return view.case is None or view.case.case.accuser != ZERO_ADDRESS  # else it has paid for the jury
+        paid = view.case is not None and view.case.case.accuser == ZERO_ADDRESS  # α, for the jury that it called
+        return not paid or innocent
     agrees = check.result_hash == view.result_hash
     if view.phase is Phase.PAID:
-        return not agrees and view.final_hash != NO_INPUT
+        return not agrees and innocent
     return view.phase is Phase.SLASHED and view.final_hash is not None and agrees

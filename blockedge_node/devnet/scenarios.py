@@ -88,6 +88,13 @@ def checker_loses_alpha() -> Claim:
     return "the checker loses 10 fees of its ticket", lambda t: t.moved(t.checker) == -10 * t.check_fee
 
 
+def checker_accused() -> Claim:
+    return (
+        "the checker loses 10 fees and X of its ticket",
+        lambda t: t.moved(t.checker) == -10 * t.check_fee - t.story.stakes.accusation,
+    )
+
+
 def half_burned() -> Claim:
     return "half of the deposit burns", lambda t: t.moved_to("burned") >= t.deposit // 2
 
@@ -168,7 +175,7 @@ SCENARIOS: Final = (
         worker=3,
         plays=checkers(3, "copy-check"),
         phase=Phase.PAID,
-        claims=(earns_price(3), checker_loses_alpha(), BY_JURY),
+        claims=(richer_than_price(3), checker_accused(), BY_JURY),
     ),
     Scenario(
         name="copied-report",
@@ -196,7 +203,7 @@ SCENARIOS: Final = (
         worker=6,
         plays=checkers(6, "silent-checker"),
         phase=Phase.PAID,
-        claims=(earns_price(6), checker_loses_alpha(), BY_JURY),
+        claims=(richer_than_price(6), checker_accused(), BY_JURY),
     ),
     Scenario(
         name="colluding-checker",

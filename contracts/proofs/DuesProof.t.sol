@@ -64,6 +64,7 @@ contract DuesProof is Proof {
         vm.assume(terms.requester == address(0xbee) && terms.worker == address(0x0ace));
         _assumeTerms(terms);
         vm.assume(uint256(pool) + 8 * uint256(terms.deposit) <= MOST);
+        vm.assume(ruling.fines <= pool); // of what the court sends
         vm.assume(uint256(ruling.dues[0]) + ruling.dues[1] + ruling.dues[2] <= MOST / 4);
         (ruling.outcome, ruling.funders) = (outcome, [accuser, funder, terms.worker]);
         books.put(target, accuser, hash);

@@ -103,14 +103,16 @@ abstract contract Bonds is Single {
         // A unit that was never revealed, or was refused, asks nothing of its checker.
         if (flags & FLAG_DRAWN != 0 && phase != Phase.Refused) {
             bool ruled = flags & FLAG_RULED != 0;
-            if (check.state == ReportState.Committed) {
-                Docket storage docket = _dockets[unit];
-                bool charged = docket.best == 0 && docket.defended; // its silence has paid for the jury
-                charge = charged ? 0 : ALPHA * target.terms.checkFee;
-            } else if (check.verdict == VERDICT_RIGHT) {
+            bool acquitted = ruled && phase == Phase.Paid && target.data[3] != NO_INPUT;
+            Docket storage docket = _dockets[unit];
+            bool silent = check.state == ReportState.Committed;
+            if (silent && !(docket.best == 0 && docket.defended)) {
+                charge = ALPHA * target.terms.checkFee; // else its silence has paid that for the jury
+            } else if (!silent && check.verdict == VERDICT_RIGHT) {
                 // Agreed with a hash that the jury convicted.
                 charge = phase == Phase.Slashed && ruled ? ALPHA * target.terms.checkFee : 0;
-            } else if (phase == Phase.Paid && target.data[3] != NO_INPUT) {
+            } else if (acquitted) {
+                // It accused the innocent, by a hash or by the silence that called the jury.
                 charge = _accusationOf(target.terms);
                 toWorker = true;
             }

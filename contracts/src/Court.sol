@@ -135,12 +135,12 @@ contract Court is Tickets {
 
         (Ruling memory ruling, uint256 pool) = _conclude(case_, running.round(), finalHash);
         emit CaseClosed(case_.unit, uint8(ruling.outcome), finalHash);
-        IRuled(BLOCK_EDGE).rule{value: pool}(unit, ruling);
+        IRuled(BLOCK_EDGE).rule{value: pool + ruling.fines}(unit, ruling);
     }
 
     /// @notice Counts every round and moves what the jurors win and lose.
     /// @return ruling What the court found, and who is owed what.
-    /// @return pool What is left of pots and fines, for BlockEdge to pay the dues from and burn.
+    /// @return pool What is left of the pots, for BlockEdge to pay the dues from. The fines are no part of it.
     function _conclude(
         Case calldata case_,
         uint256 last,
@@ -160,7 +160,9 @@ contract Court is Tickets {
             (ruling.funders[r], dues[r]) = (funding.funder, funding.pot);
             pool += funding.pot;
         }
-        pool = _payJurors(case_, votes, last, right, pool);
+        uint256 fines;
+        (pool, fines) = _payJurors(case_, votes, last, right, pool);
+        ruling.fines = uint96(fines);
 
         // An accuser that did not lose has it back; whether its own hash is the final one is for BlockEdge to
         // see. A right appellant gains a tenth. UNRESOLVED has no loser to ask for more.
@@ -171,16 +173,17 @@ contract Court is Tickets {
         if (outcome == Phase.Unresolved) _limit(dues, pool);
     }
 
-    /// @notice Fines first, so that a fee is never paid out of money that is not there. A seat that showed
-    /// the right hash gains one fee; one that never voted loses one; a wrong or hidden vote loses ALPHA fees;
-    /// an empty seat is nobody's.
+    /// @notice A seat that showed the right hash gains one fee out of the pots; one that never voted loses
+    /// one; a wrong or hidden vote loses ALPHA fees; an empty seat is nobody's. Fines are kept apart to burn: if
+    /// they repaid appeals, a dispute for show would live on its outside jurors. They come first, so that a
+    /// ticket in two seats can lose what it had, not what it wins.
     function _payJurors(
         Case calldata case_,
         VoteWord[] memory votes,
         uint256 last,
         uint256 right,
         uint256 pool
-    ) private returns (uint256) {
+    ) private returns (uint256 rest, uint256 fines) {
         uint256 fee = case_.fee;
         for (uint256 r = 0; r <= last; ++r) {
             uint256 start = Jury.first(r);
@@ -189,9 +192,9 @@ contract Court is Tickets {
                 VoteState state = vote.voteState();
                 if (state == VoteState.None) {
                     (uint256 attempt, uint256 absent,) = _sitting(case_, r, seat);
-                    if (attempt != Sortition.TRIES) pool += _charge(absent, fee);
+                    if (attempt != Sortition.TRIES) fines += _charge(absent, fee);
                 } else if (state == VoteState.Committed || vote.mark() != right) {
-                    pool += _charge(vote.ticket(), ALPHA * fee);
+                    fines += _charge(vote.ticket(), ALPHA * fee);
                 }
             }
         }
@@ -201,7 +204,7 @@ contract Court is Tickets {
             pool -= paid;
             _pay(votes[i].ticket(), paid);
         }
-        return pool;
+        rest = pool;
     }
 
     function _votesOf(bytes32 unit, uint256 last) private view returns (VoteWord[] memory votes) {

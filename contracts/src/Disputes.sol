@@ -43,26 +43,26 @@ contract Disputes is Checks, IDisputes, IContested {
         UnitSlot slot = _units[unit];
         Terms calldata terms = target.terms;
         Docket storage docket = _dockets[unit];
-        if (docket.demands != 0) return DemandOpen.selector;
+        uint256 best = docket.best;
+        Report storage check = _reports[unit][0];
+        // A check that is still hidden contradicts too, once the time to show it is over.
+        bool byJury = _byCourt(terms) && (best != 0 || check.state == ReportState.Committed);
+        if (docket.demands != 0 && !byJury) return DemandOpen.selector;
         uint256 challengeBy = _challengeBy(terms, slot.since());
         uint256 closesAt = _settleAfter(terms, slot.since(), flags);
         bool reported = docket.reports != 0 || docket.ticket != 0;
         if (reported && closesAt < challengeBy + REPORT) closesAt = challengeBy + REPORT;
         if (block.timestamp <= closesAt) return TooEarly.selector;
 
-        uint256 best = docket.best;
-        if (_byCourt(terms)) {
-            Report storage check = _reports[unit][0];
-            if (best == 0 && check.state != ReportState.Committed) {
-                _endPaid(unit, slot, terms, flags, true, check.author); // it agrees, if there is one
-            } else {
-                bytes32 third = bytes32(flags | challengeBy << CHALLENGE_SHIFT);
-                uint208 digest = Hashing.digest(termsHash, target.data[0], target.data[1], third, 0);
-                _units[unit] = slot.next(Phase.Disputed, digest);
-                emit Disputed(unit, challengeBy, flags);
-            }
+        if (byJury) {
+            // What the output is matters no more: a demand is no way out of a dispute (§10).
+            _dropDemands(docket, terms);
+            bytes32 third = bytes32(flags | challengeBy << CHALLENGE_SHIFT);
+            uint208 digest = Hashing.digest(termsHash, target.data[0], target.data[1], third, 0);
+            _units[unit] = slot.next(Phase.Disputed, digest);
+            emit Disputed(unit, challengeBy, flags);
         } else if (best == 0) {
-            _endPaid(unit, slot, terms, flags, true, address(0));
+            _endPaid(unit, slot, terms, flags, true, check.author); // it agrees, if there is one
         } else if (terms.kind == KIND_POW) {
             _endConvicted(unit, slot, terms, _reports[unit][best - 1].author, 0);
         } else {
@@ -164,15 +164,15 @@ contract Disputes is Checks, IDisputes, IContested {
         }
     }
 
-    /// @notice Repays those who funded rounds: out of what the court sent, then out of the loser's `reserve`,
-    /// as far as these reach. What is left of the court's money burns.
+    /// @notice Repays those who funded rounds: out of what is left of the pots, then out of the loser's
+    /// `reserve`, as far as these reach. What is still left of the pots burns, and so do the jurors' fines.
     /// @return spent What of the reserve was paid.
     function _payDues(
         Ruling calldata ruling,
         bool accuserRight,
         uint256 reserve
     ) private returns (uint256 spent) {
-        uint256 pool = msg.value;
+        uint256 pool = msg.value - ruling.fines;
         for (uint256 i = 0; i < ruling.funders.length; ++i) {
             address funder = ruling.funders[i];
             uint256 due = ruling.dues[i];
@@ -189,6 +189,7 @@ contract Disputes is Checks, IDisputes, IContested {
                 pool -= due;
             }
         }
+        pool += ruling.fines;
         if (pool != 0) _burn(pool);
     }
 

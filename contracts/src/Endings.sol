@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {Ledger} from "./Ledger.sol";
 import {Reputation} from "./Reputation.sol";
-import {BPS, FLAG_CHECK_MISSED, FLAG_SECRET_SHOWN, Phase, Terms} from "./Types.sol";
+import {BPS, Docket, FLAG_CHECK_MISSED, FLAG_SECRET_SHOWN, Phase, Terms} from "./Types.sol";
 import {UnitSlot} from "./UnitSlot.sol";
 
 /// @title How a unit ends, and who gets what then: the table of docs/protocol.md §7.1.
@@ -89,6 +89,14 @@ abstract contract Endings is Ledger, Reputation {
         _units[unit] = slot.ended(phase);
         uint256 paid = phase == Phase.Paid ? terms.price : 0;
         emit Settled(unit, phase, paid, toWorker < deposit ? deposit - toWorker : 0);
+    }
+
+    /// @notice Ends the open demands: the bonds go back to the requester.
+    function _dropDemands(Docket storage docket, Terms calldata terms) internal {
+        uint256 bonds = uint256(docket.demands) * terms.checkFee;
+        if (bonds == 0) return;
+        docket.demands = 0;
+        _release(terms.requester, bonds, bonds);
     }
 
     /// @dev Prices and check fees fit 96 bits: nothing here overflows.

@@ -25,9 +25,10 @@ abstract contract Timeouts is Endings, ITimeouts {
         UnitSlot slot = _units[unit];
         Phase phase = slot.phase();
         if (phase == Phase.None || phase >= Phase.Paid) return (unit, BadPhase.selector);
-        // A revealed unit has this exit only while a demand is open, a disputed one until it is defended.
+        // A revealed unit has this exit only while a demand is open and nothing contradicts it, or it would end a
+        // lie at a tenth of its price; a disputed one until it is defended.
         Docket storage docket = _dockets[unit];
-        if (phase == Phase.Revealed && !(slot.hasDocket() && docket.demands != 0)) {
+        if (phase == Phase.Revealed && !(slot.hasDocket() && docket.demands != 0 && docket.best == 0)) {
             return (unit, BadPhase.selector);
         }
         if (phase == Phase.Disputed && docket.defended) return (unit, BadPhase.selector);
@@ -44,9 +45,7 @@ abstract contract Timeouts is Endings, ITimeouts {
             _endWithheld(unit, slot, terms);
         } else if (phase == Phase.Revealed) {
             if (!_overdue(unit, docket.demanded)) return (unit, TooEarly.selector);
-            uint256 bonds = uint256(docket.demands) * terms.checkFee;
-            docket.demands = 0;
-            _release(terms.requester, bonds, bonds);
+            _dropDemands(docket, terms);
             _endRefused(unit, slot, terms, true);
         } else {
             if (block.timestamp <= since + DEFEND) return (unit, TooEarly.selector);

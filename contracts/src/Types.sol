@@ -182,12 +182,13 @@ struct Case {
     uint96 fee; // of one seat
 }
 
-/// What the court found. `dues` are what is owed to the funder of each round, out of the pool first.
+/// What the court found. `dues` are what is owed to the funder of each round, out of the pots first.
 struct Ruling {
     Phase outcome; // Paid, Slashed or Unresolved
     bytes32 finalHash; // the hash that counts as right, NO_INPUT, or 0 if nobody voted
     address[3] funders; // [0]: the accuser
     uint96[3] dues;
+    uint96 fines; // of jurors: sent along with what is left of the pots, to burn
 }
 
 // ── storage (docs/protocol.md §3.2) ─────────────────────────────────────────────────────────────────────

@@ -135,6 +135,23 @@ def test_an_open_demand_is_waited_for_and_then_ends_the_unit() -> None:
     assert deadlines.settles(answered, DEV, 1_019)
 
 
+def test_a_contradicted_unit_goes_to_the_jury_whatever_was_demanded() -> None:
+    asked = (DemandView(chunk=0, by=1_014),)
+    wrong = replace(REPORT, result_hash=Hash(b"\x0f" * 32))
+    view = unit(
+        Phase.REVEALED, 1_000, demands=asked, reports=(wrong,), result_hash=Hash(b"\x0e" * 32)
+    )
+    assert deadlines.timeout_after(view, DEV) is None, "no cheap way out of a lie"
+    assert not deadlines.settles(view, DEV, 1_017)
+    assert deadlines.settles(view, DEV, 1_018)
+    assert deadlines.open_demands(replace(view, phase=Phase.DISPUTED)) == ()
+    silent = replace(view, reports=(replace(REPORT, index=0),))
+    assert deadlines.settles(silent, DEV, 1_018), "so does one whose check is not shown in time"
+    agreed = replace(view, reports=(replace(REPORT, result_hash=view.result_hash),))
+    assert not deadlines.settles(agreed, DEV, 1_018)
+    assert deadlines.timeout_after(agreed, DEV) == 1_014
+
+
 def test_a_defended_unit_ends_in_court() -> None:
     view = unit(Phase.DISPUTED, 1_000)
     assert deadlines.timeout_after(view, DEV) == 1_010

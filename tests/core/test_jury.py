@@ -101,7 +101,7 @@ def test_jurors_knocked_offline_do_not_convict_the_innocent() -> None:
 def test_each_seat_is_paid_by_what_it_did() -> None:
     trial = Trial(("RRWh_",))
     assert trial.moved() == {0: FEE, 1: FEE, 2: -10 * FEE, 3: -10 * FEE}
-    assert trial.ruling().pool == 5 * FEE - 2 * FEE + 20 * FEE
+    assert (trial.ruling().pool, trial.ruling().fines) == (5 * FEE - 2 * FEE, 20 * FEE)
     assert Trial(("RR...",)).moved() == {0: FEE, 1: FEE, 2: -FEE, 3: -FEE, 4: -FEE}
 
 
@@ -150,11 +150,16 @@ def test_nobody_is_owed_for_a_silent_checkers_round() -> None:
     assert Trial(("WWWRR",), case=case, pot=10 * FEE).ruling().dues == (0, 0, 0)
 
 
-def test_a_right_appellant_is_whole() -> None:
-    """§7.3, 6: the least fines of a round that erred cover fees and premium of the next, for K = 5 and 11."""
-    for votes in (("WWWRR", "R" * 11), ("RRRRR", "WWWWWWRRRRR", "R" * 23)):
-        ruling = Trial(votes).ruling()
-        assert ruling.pool >= sum(ruling.dues)
+def test_fines_repay_nobody() -> None:
+    """Else who seats the jury could have its appeals repaid by the jurors that it outvotes."""
+    ruling = Trial(("WWRR.", "WWWWWRRRRR.")).ruling()
+    assert ruling.outcome == jury.Outcome(phase=Phase.UNRESOLVED, right=WRONG)
+    assert ruling.fines == 2 * FEE + 7 * 10 * FEE
+    assert ruling.pool == 16 * FEE - 7 * FEE
+    assert ruling.dues == (5 * FEE, 0, 0), "nothing changed, so nobody's appeal was right"
+    torn = Trial(("RRRRR", "WWWWWRRRRR.")).ruling()
+    assert torn.dues == (5 * FEE, 6 * FEE, 0), "all that sixteen pots leave after five fees"
+    assert torn.pool == sum(torn.dues)
 
 
 def rounds_of(lengths: tuple[int, ...]) -> st.SearchStrategy[tuple[str, ...]]:
@@ -173,8 +178,9 @@ trials = st.builds(
 def test_money_only_changes_hands(trial: Trial) -> None:
     ruling = trial.ruling()
     pots = trial.pot + sum(jury.appeal_cost(r, FEE) for r in range(1, len(trial.rounds)))
-    assert ruling.pool + sum(move.amount for move in ruling.moves) == pots
-    assert ruling.pool >= 0
+    assert ruling.pool + ruling.fines + sum(move.amount for move in ruling.moves) == pots
+    assert 0 <= ruling.pool <= pots
+    assert ruling.fines == -sum(move.amount for move in ruling.moves if move.amount < 0)
     assert all(amount >= -trial.stake for amount in trial.moved().values()), "a juror loses at most its stake"
     if ruling.outcome.phase is Phase.UNRESOLVED:
         assert sum(ruling.dues) <= ruling.pool

@@ -117,6 +117,12 @@ def test_worker_shows_the_chunk_that_is_asked_for_and_settles_after() -> None:
     story.sees(replace(view, demands=(DemandView(chunk=3, by=START + 45, supplied=True),))).then_wants(Settle)
 
 
+def test_worker_settles_a_contradicted_unit_whatever_is_asked_for() -> None:
+    asked = (DemandView(chunk=3, by=START + 20),)
+    view = replace(UNDRAWN.shown(UNDRAWN.committed), demands=asked, reports=(SHOWN,))
+    proving(UNDRAWN, view).at(37).then_rests().at(38).then_wants(Settle)
+
+
 def test_a_large_output_needs_no_room_in_the_reveal() -> None:
     story = proving(UNDRAWN, delivered=False)
     story.machine = replace(story.machine, solved=None)
@@ -184,7 +190,11 @@ def test_which_bonds_are_still_to_be_moved() -> None:
     silent = before_jury(view, 0)
     assert silent.case is not None
     alone = replace(silent.case, case=replace(silent.case.case, accuser=ZERO_ADDRESS))
-    assert of(replace(silent, case=alone), Phase.PAID, check(None)) == (), "its ticket paid for the jury"
+    alone_ = replace(silent, case=alone, final_hash=RIGHT.hash())
+    assert of(alone_, Phase.PAID, check(None)) == (0,), "its silence accused the innocent: X"
+    assert of(replace(alone_, final_hash=NO_INPUT), Phase.PAID, check(None)) == (), "its ticket paid for the jury"
+    assert of(replace(alone_, final_hash=WRONG.hash()), Phase.SLASHED, check(None)) == ()
+    assert of(replace(alone_, final_hash=WRONG.hash()), Phase.UNRESOLVED, check(None)) == ()
     assert of(view, Phase.PAID, replace(wrong, closed=True), replace(SHOWN, closed=True)) == ()
 
 

@@ -148,7 +148,9 @@ class Trial(Bench):
 
     def settle(self, call: Settle, view: UnitView, now: int) -> UnitView | None:
         challenge_by = view.since + view.terms.vwin + self.params.challenge
-        if any(not demand.supplied for demand in view.demands):
+        silent = view.check is not None and view.check.result_hash is None
+        contradicted = silent or any(r.result_hash not in (None, view.result_hash) for r in view.reports)
+        if any(not demand.supplied for demand in view.demands) and not contradicted:
             return None
         shown = bool(view.flags & SECRET_SHOWN)
         if call.secret != NO_SECRET:
@@ -160,8 +162,7 @@ class Trial(Bench):
             closes = max(closes, challenge_by + self.params.grace)
         if now <= closes:
             return None
-        silent = view.check is not None and view.check.result_hash is None
-        if not silent and not any(r.result_hash not in (None, view.result_hash) for r in view.reports):
+        if not contradicted:
             return replace(view, phase=Phase.PAID, since=now)
         flags = (view.flags | challenge_by << 8).to_bytes(32, "big")
         return replace(

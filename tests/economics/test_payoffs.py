@@ -14,7 +14,7 @@ from blockedge_node.core.sortition import ROUNDS
 from blockedge_node.experiments.economics import payoffs
 from blockedge_node.experiments.economics.payoffs import (
     ACCUSED,
-    AMENDED,
+    BEFORE,
     SHIPPED,
     Claim,
     Ending,
@@ -68,7 +68,7 @@ def test_rounds_end_as_the_node_says(played: tuple[Round, ...]) -> None:
     check=st.none() | CLAIMS,
     reports=st.lists(CLAIMS, max_size=3).map(tuple),
     ending=st.sampled_from(Ending),
-    rules=st.sampled_from((SHIPPED, AMENDED)),
+    rules=st.sampled_from((SHIPPED, BEFORE)),
 )
 def test_no_story_makes_or_loses_money(
     rounds: tuple[Round, ...],

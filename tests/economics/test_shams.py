@@ -1,4 +1,4 @@
-"""Worker, requester and ticket holders in one hand: what a dispute for show brings them, on the real contracts."""
+"""Worker, requester and ticket holders in one hand: a dispute for show brings them nothing, on the real contracts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from blockedge_node.core.ids import Secret
 from blockedge_node.core.sortition import ROUNDS, jury_seed, salts_mix
-from blockedge_node.experiments.economics.payoffs import Ending, Rules, moves
+from blockedge_node.experiments.economics.payoffs import BEFORE, BURNED, Ending, moves
 from blockedge_node.wire.params import load_params
 
 from .scripts import Chain, Played, Script, play, secret, ticket_name
@@ -49,20 +49,24 @@ def sham(chain: Chain) -> Script:
     return replace(script, s_w=s_w, rounds=rounds)
 
 
-def test_sham_dispute_takes_from_honest_jurors() -> None:
+def test_sham_dispute_brings_nothing() -> None:
+    """What it pays into pots is all that comes out of them; the fines of honest jurors burn."""
     chain = Chain(PARAMS)
     story, moved = play(chain, sham(chain))
     assert moved == moves(story)
     fee = story.stakes.fee
     own_seats = sum(g.count for r in story.rounds for g in r.seats if g.owner in OWN)
-    gained = sum(moved.get(who, 0) for who in COALITION)
-    assert gained == (own_seats - 2) * fee + 11 * fee // 10  # fees of all but the silent one, and a premium
+    assert sum(moved.get(who, 0) for who in COALITION) == -fee  # of the silent one
     lost = sum(amount for who, amount in moved.items() if who.startswith("ticket") and who not in OWN)
     assert lost == -10 * fee * (5 + 11 - own_seats)
+    assert moved[BURNED] == fee - lost, "every fine, and nothing else"
 
 
-def test_sham_dispute_takes_nothing_if_fines_burn() -> None:
+def test_sham_dispute_took_from_honest_jurors_before_fines_burned() -> None:
     chain = Chain(PARAMS)
     story, _ = play(chain, sham(chain))
-    moved = moves(replace(story, rules=Rules(fines_repay=False)))
-    assert sum(moved.get(who, 0) for who in COALITION) <= 0
+    fee = story.stakes.fee
+    own_seats = sum(g.count for r in story.rounds for g in r.seats if g.owner in OWN)
+    moved = moves(replace(story, rules=BEFORE))
+    gained = sum(moved.get(who, 0) for who in COALITION)
+    assert gained == (own_seats - 2) * fee + 11 * fee // 10  # fees of all but the silent one, and a premium

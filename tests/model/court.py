@@ -139,8 +139,8 @@ def close_round(world: World, sender: Address, target: calls.Unit, case: Case, f
     )
     dispute.open = False
     pots = sum(opened.pot for opened in dispute.rounds)
-    pool = _pay_jurors(world, dispute, right, pots)
-    world.court_ether -= pool
+    pool, fines = _pay_jurors(world, dispute, right, pots)
+    world.court_ether -= pool + fines
 
     first, *appeals = dispute.rounds
     dues = [(first.funder, first.pot if outcome != Phase.PAID and first.funder != ZERO_ADDRESS else 0)]
@@ -152,7 +152,7 @@ def close_round(world: World, sender: Address, target: calls.Unit, case: Case, f
             dues[i] = (who, min(due, rest))
             rest -= dues[i][1]
     world.emit("CaseClosed", unit=case.unit, outcome=outcome, finalHash=right)
-    rule(world, unit, Ruling(outcome, right, dues, pool, ROUNDS[len(dispute.rounds) - 1]))
+    rule(world, unit, Ruling(outcome, right, dues, pool, fines, ROUNDS[len(dispute.rounds) - 1]))
 
 
 def tally(opened: Round, round: int, accused: Hash) -> tuple[Phase, Hash]:
@@ -175,9 +175,11 @@ def tally(opened: Round, round: int, accused: Hash) -> tuple[Phase, Hash]:
     return Phase.UNRESOLVED, leading[0] if leading else ZERO_HASH  # of equals, the lowest seat's
 
 
-def _pay_jurors(world: World, dispute: Dispute, right: Hash, pool: int) -> int:
-    """Fines first, then the fees of those who were right, as far as there is money. Returns what is left."""
-    fee = dispute.case.fee
+def _pay_jurors(world: World, dispute: Dispute, right: Hash, pool: int) -> tuple[int, int]:
+    """Fines first, then the fees of those who were right, as far as the pots go. What is left of these, and the
+    fines.
+    """
+    fee, fines = dispute.case.fee, 0
     right_ones: list[int] = []
     for r, opened in enumerate(dispute.rounds):
         for seat in range(ROUNDS[r]):
@@ -185,13 +187,13 @@ def _pay_jurors(world: World, dispute: Dispute, right: Hash, pool: int) -> int:
             if vote is None:
                 place = seat_of(world, dispute, r, seat)
                 if place is not None:
-                    pool += tickets.charge(world, place[1], fee)
+                    fines += tickets.charge(world, place[1], fee)
             elif vote.result_hash != right:
-                pool += tickets.charge(world, vote.ticket, ALPHA * fee)
+                fines += tickets.charge(world, vote.ticket, ALPHA * fee)
             else:
                 right_ones.append(vote.ticket)
     for ticket in right_ones:
         paid = min(fee, pool)
         tickets.pay(world, ticket, paid)
         pool -= paid
-    return pool
+    return pool, fines

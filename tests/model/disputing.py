@@ -92,7 +92,8 @@ class Ruling:
     outcome: Phase
     final_hash: Hash
     dues: list[Share]  # owed to those who paid for the rounds; the first: the accuser
-    pool: int  # what is left of pots and fines: comes with the ruling
+    pool: int  # what is left of the pots: comes with the ruling
+    fines: int  # of jurors: come along, and burn
     seats: int  # of the last round
 
 
@@ -121,7 +122,7 @@ def rule(world: World, unit: Unit, ruling: Ruling) -> None:
         else:
             back = 0 if convicted and not right else x
             gets.append((accuser.author, back))
-    world.books.split(locks, gets, came=ruling.pool)
+    world.books.split(locks, gets, came=ruling.pool + ruling.fines)
     if accuser is not None and unit.best:
         accuser.stage = Stage.CLOSED
         accuser.ended = f"accuser, {'right' if right else 'wrong'} in {ruling.outcome.name}"

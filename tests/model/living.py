@@ -151,8 +151,13 @@ def settle(world: World, sender: Address, targets: Sequence[calls.Unit], secrets
         closes = world.report_by(unit) if unit.reports else world.challenge_by(unit)
         if not is_shown(unit, shown):  # strangers must not burn φ by coming first without the secret
             closes = max(closes, world.challenge_by(unit) + world.params.grace)
-        waits = any(demand.open for demand in unit.demands)
+        # A contradicted unit goes to the jury, whatever was asked for. A check not shown contradicts in the end.
+        waits = any(demand.open for demand in unit.demands) and not contradicted(unit)
         return [(world.now <= closes, "TooEarly"), (waits, "DemandOpen")]
+
+    def contradicted(unit: Unit) -> bool:
+        silent = unit.checked is not None and unit.checked.stage == Stage.COMMITTED
+        return world.has_court and unit.court and (silent or unit.best is not None)
 
     def decide(unit: Unit, shown: Shown) -> None:
         silent = unit.checked is not None and unit.checked.stage == Stage.COMMITTED
@@ -164,6 +169,7 @@ def settle(world: World, sender: Address, targets: Sequence[calls.Unit], secrets
         elif not world.has_court:
             endings.unresolved(world, unit, "without a court")
         else:
+            _drop_demands(world, unit)
             unit.flags |= SHOWN if is_shown(unit, shown) else 0
             unit.challenge_by = world.challenge_by(unit)
             unit.phase = unit.active = Phase.DISPUTED
@@ -194,11 +200,7 @@ def timeout(world: World, sender: Address, targets: Sequence[calls.Unit]) -> Non
             case Phase.COMMITTED:
                 endings.withheld(world, unit)
             case Phase.REVEALED:
-                fee = unit.terms.check_fee
-                bonds = [(unit.terms.requester, fee) for demand in unit.demands if demand.open]
-                world.books.split(bonds, bonds)
-                for demand in unit.demands:
-                    demand.gone = True
+                _drop_demands(world, unit)
                 endings.refused(world, unit, acknowledged=True)
             case _:
                 accuser = unit.reports[unit.best].author if unit.best is not None else None
@@ -208,11 +210,19 @@ def timeout(world: World, sender: Address, targets: Sequence[calls.Unit]) -> Non
         waits = any(demand.open for demand in unit.demands)
         return (
             unit.phase in (Phase.ASSIGNED, Phase.COMMITTED)
-            or (unit.phase == Phase.REVEALED and waits)
+            or (unit.phase == Phase.REVEALED and waits and unit.best is None)
             or (unit.phase == Phase.DISPUTED and not unit.defended)
         )
 
     _each(world, targets, targets, has_exit, early, end)
+
+
+def _drop_demands(world: World, unit: Unit) -> None:
+    """The bonds of those that nobody answered go back."""
+    bonds = [(unit.terms.requester, unit.terms.check_fee) for demand in unit.demands if demand.open]
+    world.books.split(bonds, bonds)
+    for demand in unit.demands:
+        demand.gone = True
 
 
 # ── batches ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -171,7 +171,7 @@ def _shares(world: World, unit: Unit, report: Report) -> tuple[str, int, int]:
 
 def _close_check(world: World, unit: Unit, check: Report) -> str:
     """A checker has no bond: its ticket answers, for α if it was silent or agreed with a lie, for X if it accused
-    an innocent worker. A unit that was never revealed, or is refused, asks nothing of its checker.
+    an innocent worker, be it by the silence that called the jury. A unit that was never revealed, or is refused, asks nothing of its checker.
     """
     assert unit.ticket is not None
     alpha, x, fine = ALPHA * unit.terms.check_fee, charge(unit), 0
@@ -179,7 +179,9 @@ def _close_check(world: World, unit: Unit, check: Report) -> str:
     if unit.active == Phase.COMMITTED or unit.phase == Phase.REFUSED:
         how = "without a result"
     elif check.stage == Stage.COMMITTED and unit.best is None and unit.defended:
-        how = "silent, charged before"  # for the jury that its silence called
+        how = "silent, charged before"  # α, for the jury that its silence called
+        if unit.phase == Phase.PAID and unit.final_hash != NO_INPUT:
+            how, fine, to_worker = "silent, and the worker innocent", x, True
     elif check.stage == Stage.COMMITTED:
         how, fine = "silent", alpha
     elif check.verdict == pow.RIGHT and unit.phase == Phase.SLASHED and unit.flags & RULED:

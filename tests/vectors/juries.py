@@ -119,6 +119,7 @@ def rulings() -> Json:
                 "outcome": ruling.outcome.phase,
                 "finalHash": ruling.outcome.right,
                 "pool": ruling.pool,
+                "fines": ruling.fines,
                 "due0": ruling.dues[0],
                 "due1": ruling.dues[1],
                 "due2": ruling.dues[2],

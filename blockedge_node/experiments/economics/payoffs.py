@@ -116,13 +116,13 @@ class Round:
 class Rules:
     """Rules whose effect the tables compare; docs/economics.md says which attack each is about."""
 
-    fines_repay: bool = True  # fines of jurors repay those who funded rounds; False: they burn
-    silence_accuses: bool = False  # a silent checker loses X too if the jury acquits, as an accuser does
-    contradicted_stays: bool = False  # no unanswered demand ends a unit that a report or check contradicts
+    fines_repay: bool = False  # fines of jurors repay those who funded rounds; False: they burn
+    silence_accuses: bool = True  # a silent checker loses X too if the jury acquits, as an accuser does
+    contradicted_stays: bool = True  # no unanswered demand ends a unit that a report or check contradicts
 
 
 SHIPPED = Rules()  # the contracts'
-AMENDED = Rules(fines_repay=False, silence_accuses=True, contradicted_stays=True)
+BEFORE = Rules(fines_repay=True, silence_accuses=False, contradicted_stays=False)  # three amendments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

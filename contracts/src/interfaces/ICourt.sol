@@ -6,8 +6,9 @@ import {Case, CaseSlot, Funding, Ruling, Ticket, Unit, Vote} from "../Types.sol"
 /// @title The call by which a court ends a dispute.
 interface IRule {
     /// @notice The court only: ends a DISPUTED unit.
-    /// @param ruling The outcome, and what is owed to those who funded the rounds. The value sent is all that
-    /// is left of the case's pots and fines after the jurors were paid: dues come out of it first.
+    /// @param ruling The outcome, and what is owed to those who funded the rounds. The value sent is what is
+    /// left of the case's pots after the jurors were paid, out of which the dues come first, and the jurors'
+    /// fines, which burn.
     /// @dev 3, 4
     function rule(Unit calldata unit, Ruling calldata ruling) external payable;
 }

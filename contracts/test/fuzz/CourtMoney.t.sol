@@ -14,6 +14,7 @@ contract CourtMoneyFuzzTest is CourtFixture {
     /// The second book: stakes by ticket, and what is in the pot.
     uint256[] private _book;
     uint256 private _pool;
+    uint256 private _fines;
     uint256[3] private _pots;
     string[] private _rounds;
 
@@ -43,7 +44,8 @@ contract CourtMoneyFuzzTest is CourtFixture {
             assertEq(_held(id), _book[id], "stake");
         }
         assertEq(edge.pool(), _pool, "pool");
-        assertEq(edge.pool() + _stakes(), pots + stakesBefore, "pots - fees + fines");
+        assertEq(ruling.fines, _fines, "fines");
+        assertEq(edge.pool() + _fines + _stakes(), pots + stakesBefore, "pots - fees + fines");
         _assertBooks(others);
         _assertDues(ruling, silent);
     }
@@ -135,7 +137,7 @@ contract CourtMoneyFuzzTest is CourtFixture {
                 uint256 id = _ticketAt(c, r, i);
                 if (fine > _book[id]) fine = _book[id];
                 _book[id] -= fine;
-                _pool += fine;
+                _fines += fine;
             }
         }
         for (uint8 r = 0; r < _rounds.length; ++r) {

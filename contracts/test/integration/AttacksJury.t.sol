@@ -84,13 +84,84 @@ contract AttacksJuryTest is JuryFixture {
         Job memory job = _courtJob(false);
         _toDisputed(job, WRONG);
         Case memory case_ = _toCase(job);
-        _round(case_, 0, "WWWRR"); // three liars among five
-        _appeal(case_, rival, 11); // for the worker
-        _round(case_, 1, "RRRRRRRRRRR");
+        _round(case_, 0, "WRRRW"); // two liars among five
         _closeCase(job, case_, job.data[0]);
         assertEq(_free(worker), FUNDS + job.terms.price + _accusation(job) / 2, "the price and half of X");
+        _assertAccusersPaid(job);
+    }
+
+    /// @dev Three liars among five: who appeals for the worker is repaid by the pots and by X, as far as they
+    /// reach, and not by the liars' fines.
+    function test_attack_falseAccusationPaysTheAppealAgainstIt() public {
+        Job memory job = _courtJob(false);
+        _toDisputed(job, WRONG);
+        Case memory case_ = _toCase(job);
+        _round(case_, 0, "WWWRR");
+        _appeal(case_, rival, 11);
+        _round(case_, 1, "RRRRRRRRRRR");
+        uint256 before = edge.burned();
+        _closeCase(job, case_, job.data[0]);
+        assertEq(_free(worker), FUNDS + job.terms.price, "the price");
+        assertEq(_free(rival), FUNDS + (16 - 13) * CHECK_FEE + _accusation(job), "what the jurors left, and X");
+        assertEq(edge.burned() - before, _fee(job) + 3 * 10 * CHECK_FEE, "the fee, and the fines");
+        _assertAccusersPaid(job);
+    }
+
+    function _assertAccusersPaid(Job memory job) private view {
         uint256 coalition = _free(requester) + _free(detector);
         assertTrue(coalition < 2 * FUNDS - job.terms.price - _fee(job), "the accusers paid for the trial");
+    }
+
+    /// @dev A dispute for show: requester and worker are one, own tickets hold both juries, and honest jurors end
+    /// in the minority. All that the coalition gets out is what it has put in.
+    function test_attack_disputeForShowBringsNothing() public {
+        Job memory job = _courtJob(false);
+        _toDisputed(job, WRONG);
+        Case memory case_ = _toCase(job);
+        uint256 stakes = _stakes();
+        _round(case_, 0, "RRRRR"); // honest; right in the end only where the coalition says so
+        _appeal(case_, rival, 11);
+        _round(case_, 1, "WWWWWRRRRR.");
+        _closeCase(job, case_, WRONG);
+        _assertPhase(job, Phase.Unresolved);
+        uint256 coalition = _free(requester) + _free(worker) + _free(detector) + _free(rival);
+        // Five fees for its own jurors, which it pays; and not one of the ten honest ones' fines.
+        assertEq(coalition, 4 * FUNDS - 5 * CHECK_FEE + 11 * CHECK_FEE, "its appeal was 11, sent from outside");
+        assertEq(edge.burned(), stakes + 5 * CHECK_FEE - _stakes(), "which burn, all of them");
+        assertTrue(edge.burned() > 50 * CHECK_FEE, "and are many");
+    }
+
+    function _stakes() private view returns (uint256 sum) {
+        for (uint32 id = 0; id < court.tickets(); ++id) {
+            sum += court.ticketOf(id).stake;
+        }
+    }
+
+    /// @dev A drawn checker of the coalition stays silent, so that a jury tries an honest worker: as dear as to
+    /// accuse it.
+    function test_attack_silenceIsNoCheapAccusation() public {
+        Job memory job = _courtJob(true);
+        _toChecked(job, WRONG);
+        (, uint32 ticket,) = _drawn(job);
+        uint256 held = court.ticketOf(ticket).stake;
+        _revealShown(job);
+        _dispute(job);
+        Case memory case_ = _toCase(job);
+        _round(case_, 0, "RRRRR");
+        _closeCase(job, case_, job.data[0]);
+        uint256 earned = _seatsOf(case_, ticket) * CHECK_FEE;
+        _closeReport(job, 0);
+        assertEq(
+            court.ticketOf(ticket).stake, held + earned - 10 * CHECK_FEE - _accusation(job), "alpha and X"
+        );
+        assertEq(_free(worker), FUNDS + job.terms.price + _accusation(job) / 2, "the price and half of X");
+    }
+
+    function _seatsOf(Case memory case_, uint32 ticket) private view returns (uint256 seats) {
+        for (uint8 seat = 0; seat < 5; ++seat) {
+            (, uint32 id,) = court.seatOf(case_, 0, seat);
+            if (id == ticket) ++seats;
+        }
     }
 
     /// @dev Worker, detector and requester are one: at least 0.3 of what is left of the deposit burns.

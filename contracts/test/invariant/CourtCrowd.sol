@@ -193,12 +193,13 @@ contract CourtCrowd is CourtFixture {
         if (!ended) return;
         Ruling memory ruling = edge.ruling();
         outcomes |= 1 << uint256(ruling.outcome);
-        _expect(edge.pool() + _stakes() == stakes + pot, "pots - fees + fines");
+        _expect(edge.pool() + ruling.fines + _stakes() == stakes + pot, "pots - fees + fines");
+        _expect(edge.pool() <= pot, "a fine repays nobody");
         _expect(edge.task() == unit.terms.task, "its own unit");
         _expect(ruling.outcome != Phase.Paid || ruling.dues[0] == 0, "an acquittal owes no accuser");
         _expect(court.caseOf(c.unit).state == CaseState.Closed, "closed");
         pots -= pot;
-        toEdge += edge.pool();
+        toEdge += edge.pool() + ruling.fines;
         ++closed;
         _open_[which] = _open_[_open_.length - 1];
         _open_.pop();

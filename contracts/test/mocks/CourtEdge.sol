@@ -13,7 +13,7 @@ contract CourtEdge is IRuled {
     mapping(bytes32 unit => mapping(address who => bool)) public isReporter;
 
     uint256 public rulings;
-    uint256 public pool; // of the last ruling
+    uint256 public pool; // of the last ruling, without the fines
     bytes32 public task; // of the last ruling's unit
     Ruling private _ruling;
     bool private _deaf;
@@ -55,7 +55,7 @@ contract CourtEdge is IRuled {
         if (_deaf) revert Unheard();
         if (_quick) return;
         ++rulings;
-        pool = msg.value;
+        pool = msg.value - ruling_.fines;
         task = unit.terms.task;
         _ruling = ruling_;
         if (_thief != 0) taken = _court.take(_thief - 1, type(uint96).max);

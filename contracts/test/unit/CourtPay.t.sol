@@ -62,8 +62,9 @@ contract CourtPayTest is CourtFixture {
         _assertSeat(c, 2, -10 * fee);
         _assertSeat(c, 3, -10 * fee);
         _assertSeat(c, 4, -fee);
-        assertEq(edge.pool(), (5 - 2 + 21) * FEE, "pots - fees + fines");
-        assertEq(address(edge).balance, edge.pool(), "all of it sent");
+        assertEq(edge.pool(), (5 - 2) * FEE, "pot - fees");
+        assertEq(edge.ruling().fines, 21 * FEE, "fines");
+        assertEq(address(edge).balance, edge.pool() + 21 * FEE, "all of it sent");
         _assertBooks(0);
     }
 
@@ -127,7 +128,8 @@ contract CourtPayTest is CourtFixture {
         // 50 fees of fines meet a stake of 33; then eleven fees are won.
         assertEq(p.seat / FEE, 33, "the example");
         assertEq(_held(0), 11 * FEE, "taken whole, then paid");
-        assertEq(edge.pool(), 16 * FEE + p.seat - 11 * FEE, "and no more was taken");
+        assertEq(edge.pool(), (16 - 11) * FEE, "what the fees left");
+        assertEq(edge.ruling().fines, p.seat, "and no more was taken");
         _assertBooks(0);
     }
 
@@ -171,15 +173,27 @@ contract CourtPayTest is CourtFixture {
     }
 
     function test_close_unresolvedOwesWhatIsLeft() public {
-        Case memory c = _openedDistinct();
-        for (uint8 i = 2; i < 5; ++i) {
-            edge.take(_ticketAt(c, 0, i), p.seat); // nothing to fine
-        }
+        Case memory c = _opened();
         _trial(c, "WW...");
         Ruling memory r = _close(c, WRONG);
         _assertOutcome(r, Phase.Unresolved, WRONG);
         assertEq(r.dues[0], 3 * FEE, "less juror fees");
         assertEq(edge.pool(), 3 * FEE, "which is the pool");
+        assertEq(r.fines, 3 * FEE, "beside the fines");
+    }
+
+    /// @dev A dispute for show: who seats both juries has its appeal repaid by nobody it outvotes.
+    function test_close_finesRepayNobody() public {
+        Case memory c = _opened();
+        _trial(c, "RRRRR");
+        _appeal(c, accuser);
+        _trial(c, "WWWWWRRRRR.");
+        Ruling memory r = _close(c, WRONG);
+        _assertOutcome(r, Phase.Unresolved, WRONG);
+        assertEq(r.dues[0] + r.dues[1], (16 - 5) * FEE, "what the fees of five leave of the pots");
+        assertEq(edge.pool(), (16 - 5) * FEE, "no more");
+        assertEq(r.fines, (10 * 10 + 1) * FEE, "burn");
+        _assertBooks(0);
     }
 
     function test_close_nobodyAccusesForASilentChecker() public {
@@ -204,7 +218,8 @@ contract CourtPayTest is CourtFixture {
         _assertOutcome(r, Phase.Paid, RIGHT);
         assertEq(r.funders[1], worker, "funder");
         assertEq(r.dues[1], 11 * FEE * 11 / 10, "11 fees and a tenth");
-        assertLe(r.dues[1], edge.pool(), "the fines of the liars cover it");
+        assertEq(edge.pool(), (16 - 13) * FEE, "of which the pots hold what the jurors left");
+        assertEq(r.fines, 30 * FEE, "the fines of the liars burn");
         _assertBooks(0);
     }
 

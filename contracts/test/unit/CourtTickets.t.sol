@@ -197,7 +197,7 @@ contract CourtTicketsTest is CourtFixture {
         edge.takeWhileRuling(checker);
         _close(_opened(), 0);
         assertEq(edge.taken(), p.seat, "X of a checker");
-        assertEq(address(edge).balance, edge.pool() + p.seat, "both reached BlockEdge");
+        assertEq(address(edge).balance, edge.pool() + edge.ruling().fines + p.seat, "all reached BlockEdge");
         _assertBooks(0);
     }
 

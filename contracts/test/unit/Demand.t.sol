@@ -177,6 +177,64 @@ contract DemandTest is JuryFixture {
         edge.supply(_unit(job), job.result, 1, CHUNKS, _chunk(1), _path(1));
     }
 
+    /// @dev Bait with a free exit: liars who dislike the jury that they face let a chunk go overdue.
+    function test_demand_isNoWayOutOfADispute() public {
+        Job memory job = _large();
+        _demand(job, 0); // overdue long before the reports are shown
+        ReportOpening memory report = _commitReport(job, detector, WRONG);
+        vm.warp(_challengeBy(job));
+        _demand(job, 1); // not even overdue at the end of the report window
+        vm.warp(_challengeBy(job) + 1);
+        _revealReport(job, 1, report, "");
+        _expectSkip(job, Errors.BadPhase.selector);
+        _timeout(job);
+        vm.warp(_challengeBy(job) + p.report);
+        _expectSkip(job, Errors.TooEarly.selector);
+        _settle(job);
+        uint256 free = _free(requester);
+        _dispute(job);
+        _assertPhase(job, Phase.Disputed);
+        assertEq(edge.docketOf(job.unit).demands, 0, "none is open");
+        assertEq(_free(requester), free + 2 * CHECK_FEE, "their bonds are back");
+        vm.expectRevert(abi.encodeWithSelector(Errors.BadPhase.selector, Phase.Revealed, Phase.Disputed));
+        edge.supply(_unit(job), job.result, 1, CHUNKS, _chunk(1), _path(1));
+        _after(p.defend + 1);
+        _timeout(job);
+        assertEq(_free(worker), FUNDS - job.terms.deposit, "a lie costs the deposit");
+        assertEq(_locked(requester), 0, "nothing locked");
+        _assertSolvent();
+    }
+
+    function test_demand_agreeingReportsLeaveTheExit() public {
+        Job memory job = _large();
+        ReportOpening memory report = _commitReport(job, detector, _resultHash(job));
+        vm.warp(_challengeBy(job));
+        _demand(job, 1);
+        vm.warp(_challengeBy(job) + 1);
+        _revealReport(job, 1, report, "");
+        vm.warp(_challengeBy(job) + p.report + 1);
+        _expectSkip(job, Errors.DemandOpen.selector);
+        _settle(job);
+        _after(p.daWindow);
+        _timeout(job);
+        _assertPhase(job, Phase.Refused);
+    }
+
+    function test_demand_doesNotHoldUpASilentChecksJury() public {
+        Job memory job = _courtJob(true);
+        job.result.outputRoot = _root();
+        job.output = "";
+        _setSecret(job, true);
+        _toChecked(job, WRONG);
+        _revealShown(job);
+        vm.warp(_challengeBy(job));
+        _demand(job, 0);
+        _dispute(job);
+        _assertPhase(job, Phase.Disputed);
+        assertEq(edge.docketOf(job.unit).demands, 0, "none is open");
+        _toCase(job);
+    }
+
     function test_timeout_unansweredIsRefused() public {
         Job memory job = _large();
         ReportOpening memory report = _commitReport(job, detector, WRONG);

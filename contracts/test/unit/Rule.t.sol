@@ -184,6 +184,30 @@ contract RuleTest is JuryFixture {
         _ended(job, Phase.Unresolved);
     }
 
+    /// @dev Who outvoted honest jurors is not repaid by them.
+    function test_rule_finesBurnWhateverIsOwed() public {
+        Job memory job = _tried(0);
+        Ruling memory ruling = _ruling(Phase.Unresolved, OTHER);
+        (ruling.dues[0], ruling.fines) = (POOL, 70 * CHECK_FEE);
+        (ruling.funders[1], ruling.dues[1]) = (rival.addr, POOL);
+        _rule(job, ruling, POOL + 70 * CHECK_FEE);
+        assertEq(_free(detector), FUNDS, "what the pots held");
+        assertEq(_free(rival), FUNDS, "nothing is left of them");
+        assertEq(edge.burned(), 70 * CHECK_FEE, "burned");
+        _ended(job, Phase.Unresolved);
+    }
+
+    function test_rule_finesBurnBesideWhatThePotsLeave() public {
+        Job memory job = _tried(0);
+        Ruling memory ruling = _ruling(Phase.Slashed, WRONG);
+        (ruling.dues[0], ruling.fines) = (5 * CHECK_FEE, 40 * CHECK_FEE);
+        _rule(job, ruling, 40 * CHECK_FEE + 1);
+        uint256 rest = uint256(job.terms.deposit) - 5 * CHECK_FEE + 1;
+        assertEq(_free(detector), FUNDS + rest / 5, "out of the pots and the deposit");
+        assertEq(edge.burned(), rest - rest / 2 - rest / 5 + 40 * CHECK_FEE, "all fines");
+        _ended(job, Phase.Slashed);
+    }
+
     function test_closeReports_neverRevealedBurnsInAnyCase() public {
         Job memory job = _courtJob(false);
         _toOpen(job);
@@ -249,20 +273,42 @@ contract RuleTest is JuryFixture {
         _ended(job, Phase.Unresolved);
     }
 
-    function test_closeReports_silentCheckerHasPaidForTheRound() public {
-        Job memory job = _courtJob(true);
+    /// @notice A case that the drawn checker's silence opens, ended like this, and its report closed.
+    function _silent(Phase outcome, bytes32 finalHash) private returns (Job memory job, uint256 lost) {
+        job = _courtJob(true);
         _toChecked(job, WRONG);
         (, uint32 ticket,) = _drawn(job);
+        lost = court.ticketOf(ticket).stake;
         _revealShown(job);
         _dispute(job);
         _toCase(job);
-        Ruling memory ruling = _ruling(Phase.Paid, job.data[0]);
+        Ruling memory ruling = _ruling(outcome, finalHash == 0 ? job.data[0] : finalHash);
         ruling.funders[0] = address(0);
         _rule(job, ruling, 0);
         _closeReport(job, 0);
-        assertEq(court.ticketOf(ticket).stake, p.seat - 10 * CHECK_FEE, "not twice");
+        lost -= court.ticketOf(ticket).stake;
+    }
+
+    /// @dev With alpha alone, silence would be a cheaper accusation than an accusation.
+    function test_closeReports_silentCheckerAccusedTheInnocent() public {
+        (Job memory job, uint256 lost) = _silent(Phase.Paid, 0);
+        assertEq(lost, 10 * CHECK_FEE + _accusation(job), "the round, and X");
+        assertEq(_free(worker), FUNDS + job.terms.price + _accusation(job) / 2, "half to the worker");
+        assertEq(edge.burned(), _fee(job) + _accusation(job) / 2, "half burned");
         assertEq(_free(requester), FUNDS - job.terms.price - _fee(job), "the check fee comes back");
         _ended(job, Phase.Paid);
+    }
+
+    function test_closeReports_silentCheckerHasPaidForTheRound() public {
+        (Job memory job, uint256 lost) = _silent(Phase.Slashed, WRONG);
+        assertEq(lost, 10 * CHECK_FEE, "not twice");
+        _ended(job, Phase.Slashed);
+        (job, lost) = _silent(Phase.Paid, NO_INPUT);
+        assertEq(lost, 10 * CHECK_FEE, "nobody could see");
+        _ended(job, Phase.Paid);
+        (job, lost) = _silent(Phase.Unresolved, OTHER);
+        assertEq(lost, 10 * CHECK_FEE, "nobody knows");
+        _ended(job, Phase.Unresolved);
     }
 
     function test_rule_checkerThatWasRightIsTheDetector() public {

@@ -23,6 +23,7 @@ contract JuryVectorsTest is CourtFixture, VectorFile {
 
     struct Money {
         uint256 pool;
+        uint256 fines;
         uint256 due0;
         uint256 due1;
         uint256 due2;
@@ -68,7 +69,7 @@ contract JuryVectorsTest is CourtFixture, VectorFile {
 
     function test_vectors_ruling() public {
         bytes[] memory rows = _rows("ruling", "task seed accuser funder1 funder2 outcome finalHash");
-        bytes[] memory moneys = _rows("ruling", "pool due0 due1 due2");
+        bytes[] memory moneys = _rows("ruling", "pool fines due0 due1 due2");
         string[] memory letters = _texts("ruling", "votes");
         bytes[] memory stakes = _blobs("ruling", "stakes");
         bytes[] memory stakesAfter = _blobs("ruling", "stakesAfter");
@@ -122,6 +123,7 @@ contract JuryVectorsTest is CourtFixture, VectorFile {
         assertEq(ruling.dues[0], money.due0, what);
         assertEq(ruling.dues[1], money.due1, what);
         assertEq(ruling.dues[2], money.due2, what);
+        assertEq(ruling.fines, money.fines, what);
         assertEq(edge.pool(), money.pool, what);
     }
 

@@ -50,7 +50,7 @@ class Crowd(Mistakes):
             for unit in open_units:
                 if unit.id in world.disputes:
                     yield replace(self._close_round(unit, world.disputes[unit.id]), sender=who)
-                elif unit.phase == Phase.REVEALED and not any(demand.open for demand in unit.demands):
+                elif unit.phase == Phase.REVEALED and (unit.best is not None or not _asked(unit)):
                     yield Call(sender=who, name="settle", args=((unit.shown_as(),), (Shown(),)))
                 else:
                     yield Call(sender=who, name="timeout", args=((unit.shown_as(),),))
@@ -263,7 +263,7 @@ class Crowd(Mistakes):
 
     def _revealed(self, unit: Unit, job: Job, impatient: bool) -> Call | None:
         now, world = self.world.now, self.world
-        if any(demand.open for demand in unit.demands):
+        if _asked(unit) and (unit.best is None or self._sometimes(0.3)):  # of a contradicted unit it is in vain
             late = any(demand.open and now > demand.by for demand in unit.demands)
             if late or self._sometimes(0.4):
                 return self._timeout(unit, job) if late and self._sometimes(0.8) else self._supply(unit, job)
@@ -296,3 +296,8 @@ class Crowd(Mistakes):
         if self._sometimes(0.1):
             return self._show_jury(unit, job)  # too late, or again
         return self._defend(unit, job) if defends else None
+
+
+def _asked(unit: Unit) -> bool:
+    """A chunk of its output is still to be supplied."""
+    return any(demand.open for demand in unit.demands)

@@ -184,6 +184,6 @@ class Mistakes(Juries):
                 return Call(sender=self._anybody(), name="open", args=(case, 0, 0), to="Court")
             unit = self.world.units[case.unit].shown_as()
             nobody = (bytes(20),) * 3
-            ruling = (Phase.PAID, case.accused, nobody, (0, 0, 0))
+            ruling = (Phase.PAID, case.accused, nobody, (0, 0, 0), 0)
             return Call(sender=self._anybody(), name="rule", args=(unit, ruling))
         return Call(sender=self._anybody(), name="take", args=(0, 1), to="Court")
