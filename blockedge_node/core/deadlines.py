@@ -96,7 +96,9 @@ def contradicted(view: UnitView) -> bool:
 
 def _accused(view: UnitView) -> bool:
     shown = (report.result_hash for report in view.reports if report.result_hash is not None)
-    return any(claimed != view.result_hash for claimed in shown)  # judged kinds have no demands, so do not ask
+    return any(
+        claimed != view.result_hash for claimed in shown
+    )  # judged kinds have no demands, so do not ask
 
 
 def jury_shown_by(view: UnitView, params: Params) -> int:

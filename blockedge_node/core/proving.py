@@ -163,7 +163,9 @@ def _owes(view: UnitView, check: ReportView) -> bool:
         return False  # never revealed, or refused: that asks nothing of a checker
     innocent = view.phase is Phase.PAID and view.final_hash != NO_INPUT
     if check.result_hash is None:
-        paid = view.case is not None and view.case.case.accuser == ZERO_ADDRESS  # α, for the jury that it called
+        paid = (
+            view.case is not None and view.case.case.accuser == ZERO_ADDRESS
+        )  # α, for the jury that it called
         return not paid or innocent
     agrees = check.result_hash == view.result_hash
     if view.phase is Phase.PAID:

@@ -138,9 +138,7 @@ def test_an_open_demand_is_waited_for_and_then_ends_the_unit() -> None:
 def test_a_contradicted_unit_goes_to_the_jury_whatever_was_demanded() -> None:
     asked = (DemandView(chunk=0, by=1_014),)
     wrong = replace(REPORT, result_hash=Hash(b"\x0f" * 32))
-    view = unit(
-        Phase.REVEALED, 1_000, demands=asked, reports=(wrong,), result_hash=Hash(b"\x0e" * 32)
-    )
+    view = unit(Phase.REVEALED, 1_000, demands=asked, reports=(wrong,), result_hash=Hash(b"\x0e" * 32))
     assert deadlines.timeout_after(view, DEV) is None, "no cheap way out of a lie"
     assert not deadlines.settles(view, DEV, 1_017)
     assert deadlines.settles(view, DEV, 1_018)

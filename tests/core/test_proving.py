@@ -192,7 +192,9 @@ def test_which_bonds_are_still_to_be_moved() -> None:
     alone = replace(silent.case, case=replace(silent.case.case, accuser=ZERO_ADDRESS))
     alone_ = replace(silent, case=alone, final_hash=RIGHT.hash())
     assert of(alone_, Phase.PAID, check(None)) == (0,), "its silence accused the innocent: X"
-    assert of(replace(alone_, final_hash=NO_INPUT), Phase.PAID, check(None)) == (), "its ticket paid for the jury"
+    assert of(replace(alone_, final_hash=NO_INPUT), Phase.PAID, check(None)) == (), (
+        "its ticket paid for the jury"
+    )
     assert of(replace(alone_, final_hash=WRONG.hash()), Phase.SLASHED, check(None)) == ()
     assert of(replace(alone_, final_hash=WRONG.hash()), Phase.UNRESOLVED, check(None)) == ()
     assert of(view, Phase.PAID, replace(wrong, closed=True), replace(SHOWN, closed=True)) == ()

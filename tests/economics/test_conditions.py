@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from blockedge_node.core.jury import ALPHA
 from blockedge_node.core.params import Params
 from blockedge_node.core.selection import DEPOSIT_TIMES
+from blockedge_node.core.sortition import ROUNDS
 from blockedge_node.experiments.economics.conditions import (
-    appellant_is_whole,
     caught,
     checks_beat_guesses,
     cost_of_cheating,
@@ -20,10 +19,12 @@ from blockedge_node.experiments.economics.conditions import (
     threshold,
     threshold_paid_at_award,
     tolerable_error,
+    unpaid,
 )
 from blockedge_node.experiments.economics.disputes import TRUTH, contest, fought
 from blockedge_node.experiments.economics.juries import convicted, wrong
 from blockedge_node.experiments.economics.payoffs import (
+    ACCUSED,
     BURNED,
     Claim,
     Ending,
@@ -151,10 +152,30 @@ def test_accusing_oneself_loses_a_third(params: Params) -> None:
 # ── 6, 7 ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_right_appellant_is_whole() -> None:
-    assert appellant_is_whole(0)
-    assert appellant_is_whole(1)
-    assert ALPHA == 10
+@pytest.mark.parametrize(
+    ("appeals", "convicted", "lacking", "times"),
+    [(1, False, "9.1", 182), (2, False, "28.4", 568), (1, True, "14.1", 20), (2, True, "33.4", 34)],
+)
+def test_right_appellant_is_whole_from_a_deposit_on(
+    params: Params, appeals: int, convicted: bool, lacking: str, times: int
+) -> None:
+    """What the pots lack, X or D holds; below, the appellant is short of it."""
+    assert unpaid(appeals, convicted=convicted) == Fraction(lacking)
+    truth, lie = (TRUTH, ACCUSED) if convicted else (ACCUSED, "forged")
+    rounds = [
+        Round(
+            (Seats("liars", lie, size // 2 + 1), Seats("jurors", truth, size // 2)), "appellant" if n else ""
+        )
+        for n, size in enumerate(ROUNDS[:appeals])
+    ]
+    rounds.append(Round((Seats("jurors", truth, ROUNDS[appeals]),), "appellant"))
+    for deposit in {times, max(times - 1, DEPOSIT_TIMES)}:
+        stakes = stakes_of(params, times=deposit)
+        accuser = Claim("detector", TRUTH if convicted else "forged")
+        story = Story(stakes=stakes, ending=Ending.RULED, reports=(accuser,), rounds=tuple(rounds))
+        premium = sum(ROUNDS[1 : appeals + 1]) * stakes.fee // 10
+        whole = moves(story)["appellant"] >= premium - 3  # every due and X are floored
+        assert whole is (deposit == times)
 
 
 def test_lying_and_withholding_cost_the_same_and_refusing_less(params: Params) -> None:

@@ -67,8 +67,9 @@ WITH_COURT = """
     awardCommit: skips TooEarly 16 · skips TooLate 414
     bond: accuser, right in SLASHED 9 · accuser, right in UNRESOLVED 3 · accuser, wrong in PAID 21
     bond: accuser, wrong in SLASHED 2 · accuser, wrong in UNRESOLVED 27 · agreed 155 · check agreed with a lie 2
-    bond: check right 45 · check silent 35 · check silent, charged before 33 · check without a result 20
-    bond: check wrong 1 · never revealed 484 · of a refused unit 38 · of an unresolved unit 67 · right 184
+    bond: check right 45 · check silent 35 · check silent, charged before 15 · check without a result 20
+    bond: check silent, and the worker innocent 15 · check wrong 1 · never revealed 484 · of a refused unit 38
+    bond: of an unresolved unit 67 · right 184
     bond: right by default 67 · wrong 215 · wrong as well 7 · wrong, but nobody could see 1
     closeReports: BadLength 34 · BadPhase 113 · BadUnit 75 · done 1438 · skips BadPhase 838
     closeRound: BadCase 19 · BadOpening(finalHash) 11 · BadPhase 30 · BadUnit 2 · TooEarly 13 · done 107

@@ -171,7 +171,8 @@ def _shares(world: World, unit: Unit, report: Report) -> tuple[str, int, int]:
 
 def _close_check(world: World, unit: Unit, check: Report) -> str:
     """A checker has no bond: its ticket answers, for α if it was silent or agreed with a lie, for X if it accused
-    an innocent worker, be it by the silence that called the jury. A unit that was never revealed, or is refused, asks nothing of its checker.
+    an innocent worker, be it by the silence that called the jury. A unit that was never revealed, or is refused,
+    asks nothing of its checker.
     """
     assert unit.ticket is not None
     alpha, x, fine = ALPHA * unit.terms.check_fee, charge(unit), 0

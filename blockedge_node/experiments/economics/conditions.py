@@ -42,11 +42,14 @@ def tolerable_error(fee: Fraction, cost: Fraction) -> Fraction:
     return cost / (fee + ALPHA * fee)
 
 
-def appellant_is_whole(round: int) -> bool:
-    """Condition 6: the fines of the majority of `round` cover all that was paid in, with its premium, on the way
-    to the next, larger one."""
-    seats = ROUNDS[round]
-    return ALPHA * Fraction(seats + 1, 2) >= PREMIUM * (2 * seats + 1)
+def unpaid(appeals: int, *, convicted: bool) -> Fraction:
+    """Condition 6: what the pots leave unpaid of all dues, in φ, if every round before the last erred by the barest
+    majority, and all seats of the last were right. X pays it after an acquittal, D after a conviction.
+    """
+    *erred, last = ROUNDS[: appeals + 1]
+    fees = sum((seats - 1) // 2 for seats in erred) + last
+    dues = PREMIUM * sum((*erred[1:], last)) + (ROUNDS[0] if convicted else 0)
+    return dues - (sum(erred) + last - fees)
 
 
 def threshold(price: Fraction, deposit: Fraction, q: Fraction = ONE, lost: Fraction = ONE) -> Fraction:

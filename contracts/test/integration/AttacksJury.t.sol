@@ -99,11 +99,14 @@ contract AttacksJuryTest is JuryFixture {
         _round(case_, 0, "WWWRR");
         _appeal(case_, rival, 11);
         _round(case_, 1, "RRRRRRRRRRR");
-        uint256 before = edge.burned();
+        uint256 stakes = _stakes();
         _closeCase(job, case_, job.data[0]);
         assertEq(_free(worker), FUNDS + job.terms.price, "the price");
-        assertEq(_free(rival), FUNDS + (16 - 13) * CHECK_FEE + _accusation(job), "what the jurors left, and X");
-        assertEq(edge.burned() - before, _fee(job) + 3 * 10 * CHECK_FEE, "the fee, and the fines");
+        assertEq(
+            _free(rival), FUNDS + (16 - 13) * CHECK_FEE + _accusation(job), "what the jurors left, and X"
+        );
+        uint256 fines = stakes + 13 * CHECK_FEE - _stakes();
+        assertEq(edge.burned(), _fee(job) + fines, "the fee, and the fines");
         _assertAccusersPaid(job);
     }
 
@@ -126,7 +129,9 @@ contract AttacksJuryTest is JuryFixture {
         _assertPhase(job, Phase.Unresolved);
         uint256 coalition = _free(requester) + _free(worker) + _free(detector) + _free(rival);
         // Five fees for its own jurors, which it pays; and not one of the ten honest ones' fines.
-        assertEq(coalition, 4 * FUNDS - 5 * CHECK_FEE + 11 * CHECK_FEE, "its appeal was 11, sent from outside");
+        assertEq(
+            coalition, 4 * FUNDS - 5 * CHECK_FEE + 11 * CHECK_FEE, "its appeal was 11, sent from outside"
+        );
         assertEq(edge.burned(), stakes + 5 * CHECK_FEE - _stakes(), "which burn, all of them");
         assertTrue(edge.burned() > 50 * CHECK_FEE, "and are many");
     }

@@ -263,7 +263,8 @@ class Crowd(Mistakes):
 
     def _revealed(self, unit: Unit, job: Job, impatient: bool) -> Call | None:
         now, world = self.world.now, self.world
-        if _asked(unit) and (unit.best is None or self._sometimes(0.3)):  # of a contradicted unit it is in vain
+        in_vain = unit.best is not None  # a contradicted unit ends in no other way than by its jury
+        if _asked(unit) and (not in_vain or self._sometimes(0.3)):
             late = any(demand.open and now > demand.by for demand in unit.demands)
             if late or self._sometimes(0.4):
                 return self._timeout(unit, job) if late and self._sometimes(0.8) else self._supply(unit, job)
