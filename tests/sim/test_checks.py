@@ -20,6 +20,7 @@ from blockedge_node.core.actions import (
     ShowJury,
 )
 from blockedge_node.core.ids import ZERO_ADDRESS
+from blockedge_node.core.jury import ALPHA
 from blockedge_node.core.unit import CHECK_MISSED, SECRET_SHOWN, Phase, UnitView
 from blockedge_node.devnet import lies
 from tests.sim import cheats
@@ -125,8 +126,9 @@ def test_a_silent_checker_pays_for_a_jury_that_acquits() -> None:
     assert unit.phase is Phase.PAID
     assert unit.case is not None
     assert unit.case.case.accuser == ZERO_ADDRESS
-    assert stakes(played, checker_of(played, unit)) < 0
-    assert played.gained("bob") == unit.terms.price
+    x = max(unit.terms.deposit // 20, unit.terms.check_fee)
+    assert stakes(played, checker_of(played, unit)) <= -ALPHA * unit.terms.check_fee - x
+    assert played.gained("bob") == unit.terms.price + x // 2, "falsely accused, by silence"
 
 
 def test_a_missed_check_is_fined() -> None:

@@ -96,8 +96,8 @@ contract DisputeFlowTest is JuryFixture {
         _round(case_, 0, "RRRRR");
         _closeCase(job, case_, job.data[0]);
         _closeReport(job, 0);
-        assertLe(court.ticketOf(ticket).stake, p.seat - 10 * CHECK_FEE, "alpha");
-        assertEq(_free(worker), FUNDS + job.terms.price, "paid");
+        assertLe(court.ticketOf(ticket).stake, p.seat - 10 * CHECK_FEE - _accusation(job), "alpha, and X");
+        assertEq(_free(worker), FUNDS + job.terms.price + _accusation(job) / 2, "paid, and half of X");
         _allEnded(job, Phase.Paid);
     }
 
@@ -111,11 +111,13 @@ contract DisputeFlowTest is JuryFixture {
         _round(case_, 0, "WWWRR");
         _appeal(case_, rival, 11);
         assertEq(court.caseOf(job.unit).round, 1, "round 1");
-        _round(case_, 1, "RRRRRRRRWW.");
+        _round(case_, 1, "RRRRRRWWW..");
         uint256 before = _free(rival);
         _closeCase(job, case_, job.data[0]);
-        assertEq(_free(rival) - before, uint256(11 * CHECK_FEE) * 11 / 10, "repaid with a tenth");
-        assertTrue(_free(worker) >= FUNDS + job.terms.price, "paid");
+        uint256 due = uint256(11 * CHECK_FEE) * 11 / 10;
+        assertEq(_free(rival) - before, due, "repaid with a tenth");
+        uint256 left = _accusation(job) - (due - (16 - 8) * CHECK_FEE);
+        assertEq(_free(worker), FUNDS + job.terms.price + left / 2, "the price, and half of what X leaves");
         _allEnded(job, Phase.Paid);
     }
 
