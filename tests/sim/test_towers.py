@@ -14,6 +14,7 @@ import pytest
 from blockedge_node.core.court import NO_INPUT
 from blockedge_node.core.ids import Address
 from blockedge_node.core.jury import appeal_cost
+from blockedge_node.core.sortition import ROUNDS
 from blockedge_node.core.unit import Phase, UnitView
 from tests.sim import cheats
 from tests.sim.jobs import wasm_job
@@ -98,7 +99,12 @@ def test_a_tower_defends_and_appeals_against_a_false_accusation() -> None:
         assert call not in story.codes("bob")
     assert "watch.checked" in story.codes("carol"), "it recomputed before it paid"
     assert played.gained("bob") >= unit.terms.price
-    assert played.gained("carol") == appeal_cost(1, unit.terms.check_fee) * 11 // 10
+    phi, x = unit.terms.check_fee, max(unit.terms.deposit // 20, unit.terms.check_fee)
+    right = sum(v.result_hash == unit.final_hash for r in unit.case.rounds for v in r.votes)
+    left = (sum(ROUNDS[:2]) - right) * phi  # of the pots
+    assert played.gained("carol") == min(appeal_cost(1, phi) * 11 // 10, left + x), (
+        "as far as pots and X reach"
+    )
     assert played.gained("erin") < 0
     assert played.final["bob"].reputation.n == 0
 

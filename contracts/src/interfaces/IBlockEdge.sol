@@ -198,7 +198,7 @@ interface IDisputes is IRule {
 interface IOutputs {
     /// @notice The requester, until challengeBy, up to 3 times: asks for a chunk of the output. Locks
     /// checkFee of it for whoever supplies the chunk within DA_WINDOW. `settle` waits; unanswered, `timeout`
-    /// ends the unit REFUSED.
+    /// ends the unit REFUSED. Neither once a report contradicts the worker: the jury's case ends all demands.
     /// @param chunk Its index; one behind the end means the last.
     /// @dev 8
     function demand(Unit calldata unit, Result calldata result, uint32 chunk) external;
