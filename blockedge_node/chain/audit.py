@@ -10,6 +10,8 @@ from blockedge_node.chain.blocks import block_at
 from blockedge_node.chain.reader import CourtReader, Reader
 from blockedge_node.chain.rpc import Rpc, RpcRefused
 from blockedge_node.chain.watcher import Watcher
+from blockedge_node.core.jury import appeal_cost
+from blockedge_node.core.rounds import bonded
 from blockedge_node.core.unit import Account
 
 PART = 500  # accounts read in one go
@@ -63,11 +65,17 @@ async def _court_books(rpc: Rpc, court: CourtReader | None, watcher: Watcher) ->
     if court is None or seen is None:
         return {}
     at = seen.head.hash
-    open_cases = [view.case for view in seen.views if view.case is not None and not view.case.closed]
-    asks = [court.pot(case.case.unit, r.round, at) for case in open_cases for r in case.rounds]
+    cases = [(view, view.case) for view in seen.views if view.case is not None and not view.case.closed]
+    asks = [court.pot(view.unit, 0, at) for view, _ in cases if not bonded(view)]
     held, *pots = answers(await rpc.ask_all([court.ether(at=at), *asks]))
+    fees = (
+        appeal_cost(r.round, case.case.fee)
+        for view, case in cases
+        for r in case.rounds
+        if r.round or bonded(view)
+    )
     stakes = sum(ticket.stake for ticket in seen.tickets)
-    return {"stakes": stakes, "pots": sum(pots), "court_held": held}
+    return {"stakes": stakes, "pots": sum(pots) + sum(fees), "court_held": held}
 
 
 def answers(found: Iterable[Any]) -> list[Any]:

@@ -88,11 +88,11 @@ class CourtReader(_Views):
         return self._view(at, make, "ticketOf", ticket)
 
     def pot(self, unit: UnitId, round: int, at: Hash | None = None) -> Ask[int]:
-        """Wei that a round of a case was funded with."""
+        """Wei that a round of a case was funded with; 0 for a first round that the accuser's bond paid for."""
         return self._view(at, lambda values: int(values[0][1]), "fundingOf", unit, round)
 
     def case(self, unit: UnitId, at: Hash | None = None) -> Ask[CaseSlot]:
-        return self._view(at, lambda values: CaseSlot(*values[0]), "caseOf", unit)
+        return self._view(at, lambda values: CaseSlot(*values[0][:4]), "caseOf", unit)
 
 
 def _named(cls: Any, values: Values) -> dict[str, Any]:

@@ -9,7 +9,7 @@ Everybody works out the same seats from what the chain shows; contracts/src/Cour
 from __future__ import annotations
 
 from blockedge_node.core.court import Case, CaseView, RoundView, Seat, VoteView, seat_of
-from blockedge_node.core.ids import Address
+from blockedge_node.core.ids import ZERO_ADDRESS, Address
 from blockedge_node.core.jury import Outcome, case_outcome
 from blockedge_node.core.params import Params
 from blockedge_node.core.sortition import ROUNDS, round_seed
@@ -42,6 +42,13 @@ def my_seats(view: UnitView, round: int, world: World) -> tuple[tuple[int, Seat]
         return ()
     seats = ((number, seat(view, round, number, world)) for number in range(ROUNDS[round]))
     return tuple((number, found) for number, found in seats if found and found.ticket.owner == world.me)
+
+
+def bonded(view: UnitView) -> bool:
+    """Whether the accuser's bond paid for round 0, and not a ticket: the Court then writes no funding down."""
+    check = view.check
+    by_check = check is not None and check.result_hash not in (None, view.result_hash)
+    return view.case is not None and view.case.case.accuser != ZERO_ADDRESS and not by_check
 
 
 # ── the clock of a round ─────────────────────────────────────────────────────────────────────────────────

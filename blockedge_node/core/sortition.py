@@ -27,11 +27,12 @@ def drawn(seed: Hash, spot_bps: int) -> bool:
 
 
 def salts_mix(salts: Iterable[Secret]) -> Hash:
-    """`seedAcc`: XOR of keccak256(salt) over all revealed reports, so their order does not matter."""
+    """`seedAcc`: XOR of the first half of keccak256(salt) over all revealed reports, so their order does not matter;
+    half a word fits the docket's slot. The other half is 0."""
     mix = 0
     for salt in salts:
-        mix ^= int.from_bytes(keccak256(salt), "big")
-    return Hash(mix.to_bytes(32, "big"))
+        mix ^= int.from_bytes(keccak256(salt)[:16], "big")
+    return Hash(mix.to_bytes(16, "big") + bytes(16))
 
 
 def jury_seed(guard_secret_w: Secret, guard_secret_r: Secret | None, mix: Hash) -> Hash:

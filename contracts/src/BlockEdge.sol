@@ -151,8 +151,9 @@ contract BlockEdge is Units {
     // ── views ───────────────────────────────────────────────────────────────────────────────────────────
 
     /// @inheritdoc IBlockEdge
-    function docketOf(bytes32 unit) external view returns (Docket memory) {
-        return _dockets[unit];
+    function docketOf(bytes32 unit) external view returns (Docket memory docket) {
+        docket = _dockets[unit];
+        docket.seedAcc = _saltsOf(unit);
     }
 
     /// @inheritdoc IBlockEdge
@@ -162,7 +163,8 @@ contract BlockEdge is Units {
 
     /// @inheritdoc IRuled
     function isReporter(bytes32 unit, address who) external view returns (bool) {
-        return _reporters[unit][who] || (who != address(0) && _reports[unit][0].author == who);
+        if (who == address(0)) return false;
+        return _reporters[unit][who] || _reports[unit][0].author == who || _reports[unit][1].author == who;
     }
 
     /// @inheritdoc IBlockEdge

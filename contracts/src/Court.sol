@@ -48,14 +48,24 @@ contract Court is Tickets {
     // ── a case opens ────────────────────────────────────────────────────────────────────────────────────
 
     /// @inheritdoc ICourt
-    function open(Case calldata case_, uint40 ticketPlus1, uint96 fromTicket) external payable onlyBlockEdge {
+    function open(
+        Case calldata case_,
+        bool alone,
+        uint40 ticketPlus1,
+        uint96 fromTicket
+    ) external payable onlyBlockEdge {
         CaseState state = _cases[case_.unit].state();
         if (state != CaseState.None) revert BadPhase(uint8(CaseState.None), uint8(state));
         _checkSnapshot(case_.tickets, case_.snapshot);
-        uint256 pot = msg.value;
-        if (ticketPlus1 != 0) pot += _charge(ticketPlus1 - 1, fromTicket);
-        _cases[case_.unit] = caseWord(0, _digest(case_));
-        _fundings[case_.unit][0] = Funding(case_.accuser, uint96(pot));
+        bool bonded = ticketPlus1 == 0;
+        _cases[case_.unit] = caseWord(_digest(case_), alone, bonded);
+        if (bonded) {
+            uint256 fees = Jury.seats(0) * case_.fee;
+            if (msg.value != fees) revert BadValue(fees, msg.value);
+        } else {
+            uint256 pot = msg.value + _charge(ticketPlus1 - 1, fromTicket);
+            _fundings[case_.unit][0] = Funding(case_.accuser, uint96(pot));
+        }
         emit CaseOpened(case_.unit, case_);
     }
 
@@ -75,7 +85,7 @@ contract Court is Tickets {
         if (block.timestamp > commitBy) revert TooLate(commitBy);
         VoteState state = _votes[case_.unit][place].voteState();
         if (state != VoteState.None) revert BadPhase(uint8(VoteState.None), uint8(state));
-        (uint256 found, uint256 ticket, address owner) = _sitting(case_, round, seat);
+        (uint256 found, uint256 ticket, address owner) = _sitting(case_, running, round, seat);
         if (found == Sortition.TRIES || found != attempt || owner != msg.sender) revert NotSeat();
         _votes[case_.unit][place] = voteWord(ticket, VoteState.Committed, uint256(commitment));
         emit Voted(case_.unit, round, seat, uint32(ticket), commitment);
@@ -114,12 +124,12 @@ contract Court is Tickets {
         uint256 revealBy = _commitBy(case_, running) + JREVEAL;
         if (block.timestamp <= revealBy) revert TooEarly(revealBy);
         if (block.timestamp > revealBy + APPEAL) revert TooLate(revealBy + APPEAL);
-        uint8 round = uint8(running.round()) + 1;
+        uint256 round = running.round() + 1;
         uint256 fees = Jury.seats(round) * case_.fee;
         if (msg.value != fees) revert BadValue(fees, msg.value);
-        _cases[case_.unit] = caseWord(round, running.digest());
+        _cases[case_.unit] = running.nextRound();
         _fundings[case_.unit][round] = Funding(msg.sender, uint96(fees));
-        emit Appealed(case_.unit, round, msg.sender);
+        emit Appealed(case_.unit, uint8(round), msg.sender);
     }
 
     // ── the end ─────────────────────────────────────────────────────────────────────────────────────────
@@ -133,7 +143,7 @@ contract Court is Tickets {
         if (block.timestamp <= closesAt) revert TooEarly(closesAt);
         _cases[case_.unit] = running.closed();
 
-        (Ruling memory ruling, uint256 pool) = _conclude(case_, running.round(), finalHash);
+        (Ruling memory ruling, uint256 pool) = _conclude(case_, running, finalHash);
         emit CaseClosed(case_.unit, uint8(ruling.outcome), finalHash);
         IRuled(BLOCK_EDGE).rule{value: pool + ruling.fines}(unit, ruling);
     }
@@ -143,9 +153,10 @@ contract Court is Tickets {
     /// @return pool What is left of the pots, for BlockEdge to pay the dues from. The fines are no part of it.
     function _conclude(
         Case calldata case_,
-        uint256 last,
+        CaseWord running,
         bytes32 finalHash
     ) private returns (Ruling memory ruling, uint256 pool) {
+        uint256 last = running.round();
         VoteWord[] memory votes = _votesOf(case_.unit, last);
         (Phase[3] memory outcomes, uint256 right) = _tally(votes, last, case_.accused);
         // The Court keeps 208 bits of a hash, BlockEdge needs them all.
@@ -156,13 +167,14 @@ contract Court is Tickets {
         // What they paid in, at first.
         uint96[3] memory dues = ruling.dues;
         for (uint256 r = 0; r <= last; ++r) {
-            Funding memory funding = _fundings[case_.unit][r];
+            Funding memory funding = r == 0 && running.bonded()
+                ? Funding(case_.accuser, uint96(Jury.seats(0) * case_.fee))
+                : _fundings[case_.unit][r];
             (ruling.funders[r], dues[r]) = (funding.funder, funding.pot);
             pool += funding.pot;
         }
-        uint256 fines;
-        (pool, fines) = _payJurors(case_, votes, last, right, pool);
-        ruling.fines = uint96(fines);
+        ruling.fines = uint96(_fineJurors(case_, running, votes, right));
+        pool = _payJurors(votes, right, case_.fee, pool);
 
         // An accuser that did not lose has it back; whether its own hash is the final one is for BlockEdge to
         // see. A right appellant gains a tenth. UNRESOLVED has no loser to ask for more.
@@ -173,38 +185,44 @@ contract Court is Tickets {
         if (outcome == Phase.Unresolved) _limit(dues, pool);
     }
 
-    /// @notice A seat that showed the right hash gains one fee out of the pots; one that never voted loses
-    /// one; a wrong or hidden vote loses ALPHA fees; an empty seat is nobody's. Fines are kept apart to burn: if
-    /// they repaid appeals, a dispute for show would live on its outside jurors. They come first, so that a
-    /// ticket in two seats can lose what it had, not what it wins.
-    function _payJurors(
+    /// @notice A seat that never voted loses one fee; a wrong or hidden vote loses ALPHA fees; an empty seat is
+    /// nobody's. Fines are kept apart to burn: if they repaid appeals, a dispute for show would live on its
+    /// outside jurors. They come before the fees, so that a ticket in two seats can lose what it had, not what it
+    /// wins.
+    function _fineJurors(
         Case calldata case_,
+        CaseWord running,
         VoteWord[] memory votes,
-        uint256 last,
-        uint256 right,
-        uint256 pool
-    ) private returns (uint256 rest, uint256 fines) {
-        uint256 fee = case_.fee;
-        for (uint256 r = 0; r <= last; ++r) {
-            uint256 start = Jury.first(r);
+        uint256 right
+    ) private returns (uint256 fines) {
+        for (uint256 r = 0; r <= running.round(); ++r) {
             for (uint256 seat = 0; seat < Jury.seats(r); ++seat) {
-                VoteWord vote = votes[start + seat];
+                VoteWord vote = votes[Jury.first(r) + seat];
                 VoteState state = vote.voteState();
                 if (state == VoteState.None) {
-                    (uint256 attempt, uint256 absent,) = _sitting(case_, r, seat);
-                    if (attempt != Sortition.TRIES) fines += _charge(absent, fee);
+                    (uint256 attempt, uint256 absent,) = _sitting(case_, running, r, seat);
+                    if (attempt != Sortition.TRIES) fines += _charge(absent, case_.fee);
                 } else if (state == VoteState.Committed || vote.mark() != right) {
-                    fines += _charge(vote.ticket(), ALPHA * fee);
+                    fines += _charge(vote.ticket(), ALPHA * case_.fee);
                 }
             }
         }
+    }
+
+    /// @notice A seat that showed the right hash gains one fee out of the pots, as far as they reach.
+    function _payJurors(
+        VoteWord[] memory votes,
+        uint256 right,
+        uint256 fee,
+        uint256 pool
+    ) private returns (uint256) {
         for (uint256 i = 0; i < votes.length; ++i) {
             if (votes[i].voteState() != VoteState.Revealed || votes[i].mark() != right) continue;
             uint256 paid = fee < pool ? fee : pool;
             pool -= paid;
             _pay(votes[i].ticket(), paid);
         }
-        rest = pool;
+        return pool;
     }
 
     function _votesOf(bytes32 unit, uint256 last) private view returns (VoteWord[] memory votes) {
@@ -245,7 +263,7 @@ contract Court is Tickets {
         uint8 round,
         uint8 seat
     ) external view returns (uint8 attempt, uint32 ticket, address owner) {
-        (uint256 found, uint256 id, address who) = _sitting(case_, round, seat);
+        (uint256 found, uint256 id, address who) = _sitting(case_, _cases[case_.unit], round, seat);
         return (uint8(found), uint32(id), who);
     }
 
@@ -298,17 +316,19 @@ contract Court is Tickets {
 
     function _sitting(
         Case calldata case_,
+        CaseWord running,
         uint256 round,
         uint256 seat
     ) private view returns (uint256 attempt, uint256 ticket, address owner) {
-        return _seat(
-            Sortition.roundSeed(case_.seed, round),
-            seat,
-            case_.tickets,
-            case_.snapshot,
-            case_.worker,
-            case_.requester,
-            case_.unit
-        );
+        Draw memory draw = Draw({
+            seed: Sortition.roundSeed(case_.seed, round),
+            old: case_.tickets,
+            snapshot: case_.snapshot,
+            worker: case_.worker,
+            requester: case_.requester,
+            accuser: case_.accuser,
+            unit: running.alone() ? bytes32(0) : case_.unit
+        });
+        return _seat(draw, seat);
     }
 }

@@ -104,7 +104,7 @@ contract Disputes is Checks, IDisputes, IContested {
         Terms calldata terms = target.terms;
         Case memory case_ = Case({
             unit: unit,
-            seed: keccak256(abi.encode(sW, sR, docket.seedAcc)),
+            seed: keccak256(abi.encode(sW, sR, _saltsOf(unit))),
             accused: target.data[0],
             worker: terms.worker,
             requester: terms.requester,
@@ -121,8 +121,10 @@ contract Disputes is Checks, IDisputes, IContested {
         if (byBond) _release(case_.accuser, fees, 0);
         else if (best == 0) fees = ALPHA * terms.checkFee; // the checker was silent
         emit Defended(unit, sW);
-        if (byBond) ICourt(COURT).open{value: fees}(case_, 0, 0);
-        else ICourt(COURT).open(case_, docket.ticket, uint96(fees));
+        // The accuser alone has reported: the court need not ask here who else did.
+        bool alone = best != 0 && docket.reports + (docket.ticket == 0 ? 0 : 1) == 1;
+        if (byBond) ICourt(COURT).open{value: fees}(case_, alone, 0, 0);
+        else ICourt(COURT).open(case_, alone, docket.ticket, uint96(fees));
     }
 
     // ── the jury's finding ──────────────────────────────────────────────────────────────────────────────

@@ -15,10 +15,12 @@ import {
     KIND_POW,
     Params,
     Report,
+    ReportState,
     Reputation,
     Request,
     Terms,
-    Unit
+    Unit,
+    VERDICT_RIGHT
 } from "./Types.sol";
 import {UnitSlot} from "./UnitSlot.sol";
 
@@ -148,6 +150,16 @@ abstract contract State is EIP712, ReentrancyGuardTransient, IBlockEdgeErrors, I
 
     function _requireSecret(Terms calldata terms, bytes32 secret, bytes32 guardR) internal pure {
         if (Hashing.drawCommit(secret, guardR) != terms.drawCommit) revert BadOpening("secret");
+    }
+
+    /// @notice What all revealed reports add to the jury's seed, a check that agrees included: that one keeps
+    /// the hash of its salt where others keep that of their result.
+    function _saltsOf(bytes32 unit) internal view returns (bytes16 mix) {
+        mix = _dockets[unit].seedAcc;
+        Report storage check = _reports[unit][0];
+        if (check.state >= ReportState.Revealed && check.verdict == VERDICT_RIGHT) {
+            mix ^= bytes16(check.hash);
+        }
     }
 
     function _isDrawn(Terms calldata terms, bytes32 seed) internal pure returns (bool) {

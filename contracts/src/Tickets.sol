@@ -101,7 +101,8 @@ abstract contract Tickets is ICourt, ReentrancyGuardTransient {
         address requester
     ) external view returns (uint32 id, address owner) {
         _checkSnapshot(old, snapshot);
-        (uint256 found, uint256 drawn, address who) = _seat(seed, 0, old, snapshot, worker, requester, 0);
+        Draw memory draw = Draw(seed, old, snapshot, worker, requester, address(0), 0);
+        (uint256 found, uint256 drawn, address who) = _seat(draw, 0);
         if (found == Sortition.TRIES || found != attempt) revert NotSeat();
         return (uint32(drawn), who);
     }
@@ -121,6 +122,17 @@ abstract contract Tickets is ICourt, ReentrancyGuardTransient {
         return BLOCK_EDGE;
     }
 
+    /// What a draw of one seat goes by, and who may not sit.
+    struct Draw {
+        bytes32 seed;
+        uint256 old; // tickets that were TICKET_AGE old at the snapshot time
+        uint256 snapshot;
+        address worker;
+        address requester;
+        address accuser; // 0: none
+        bytes32 unit; // whose other reporters may not sit either; 0: there are none
+    }
+
     // ── draws ───────────────────────────────────────────────────────────────────────────────────────────
 
     /// @notice Reverts unless exactly the first `old` tickets were TICKET_AGE old at the snapshot time.
@@ -132,26 +144,20 @@ abstract contract Tickets is ICourt, ReentrancyGuardTransient {
 
     /// @notice Who sits: the first of eight tickets that was in at the snapshot time and is no party's. Later
     /// leaving, and the time of this call, change nothing (invariants 10, 11).
-    /// @param unit Whose reporters may not sit either; 0: there are none yet.
     /// @return attempt 8: the seat is empty.
     function _seat(
-        bytes32 seed,
-        uint256 seat,
-        uint256 old,
-        uint256 snapshot,
-        address worker,
-        address requester,
-        bytes32 unit
+        Draw memory draw,
+        uint256 seat
     ) internal view returns (uint256 attempt, uint256 id, address owner) {
-        if (old == 0) return (Sortition.TRIES, 0, address(0));
+        if (draw.old == 0) return (Sortition.TRIES, 0, address(0));
         for (; attempt < Sortition.TRIES; ++attempt) {
-            id = Sortition.index(seed, seat, attempt, old);
+            id = Sortition.index(draw.seed, seat, attempt, draw.old);
             Ticket storage ticket = _tickets[id];
             owner = ticket.owner;
             uint256 leftAt = ticket.leftAt;
-            if (leftAt != 0 && leftAt < snapshot) continue;
-            if (owner == worker || owner == requester) continue;
-            if (unit != 0 && IRuled(BLOCK_EDGE).isReporter(unit, owner)) continue;
+            if (leftAt != 0 && leftAt < draw.snapshot) continue;
+            if (owner == draw.worker || owner == draw.requester || owner == draw.accuser) continue;
+            if (draw.unit != 0 && IRuled(BLOCK_EDGE).isReporter(draw.unit, owner)) continue;
             return (attempt, id, owner);
         }
         return (Sortition.TRIES, 0, address(0));

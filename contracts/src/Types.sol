@@ -210,17 +210,18 @@ struct Reputation {
     uint64 s; // gwei of deposits returned in full, rounded down
 }
 
-/// Exists only for units that were checked, reported or demanded.
+/// One slot. Exists only for units that were checked, reported or demanded.
 struct Docket {
     uint16 reports; // how many were committed; indices 1 … reports
-    uint16 revealed;
+    uint16 revealed; // but a check that agrees
     uint24 best; // 1 + the lowest index that convicts (judged) or contradicts (court); 0: none
     uint8 demands; // open ones
     uint8 demanded; // ever, at most DEMAND_LIMIT
     uint40 ticket; // 1 + the drawn checker's, once it committed: its check is report 0
     bool defended;
     bool fined; // the drawn checker that committed nothing
-    bytes32 seedAcc; // XOR of keccak256(salt) of all revealed reports
+    bytes16 seedAcc; // XOR of the first half of keccak256(salt) of all revealed reports; in storage without
+    // that of a check that agrees
 }
 
 /// The requester's demand for one chunk of an output that is not on the chain.
@@ -264,6 +265,7 @@ struct CaseSlot {
     uint8 round;
     uint40 roundAt; // when that round began
     uint200 digest;
+    bool bonded; // the accuser's bond paid for round 0: five fees, and no Funding is written down
 }
 
 enum VoteState {

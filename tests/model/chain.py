@@ -174,7 +174,7 @@ class Chain:
                 "author": _int(report.author),
                 "state": STAGES[report.stage],
                 "verdict": report.verdict,
-                "hash": _int(report.hash),
+                "hash": _int(report.kept or report.hash),
             }
             yield from self._unlike(f"{name}, report {index}", has, expected)
 
@@ -186,11 +186,13 @@ class Chain:
             "round": len(dispute.rounds) - 1,
             "roundAt": now.since,
             "digest": _int(keccak256(dispute.case.words())[-25:]),
+            "bonded": int(dispute.bonded),
         }
         yield from self._unlike(name, has, expected)
         for number, opened in enumerate(dispute.rounds):
             has = self._named("fundingOf", key, number, to="Court")
-            expected = {"funder": _int(opened.funder), "pot": opened.pot}
+            bonded = number == 0 and dispute.bonded  # then it goes without saying
+            expected = {"funder": 0 if bonded else _int(opened.funder), "pot": 0 if bonded else opened.pot}
             yield from self._unlike(f"{name}, round {number}", has, expected)
         for seat, vote in now.votes.items():
             if seat not in seats:

@@ -57,7 +57,8 @@ def defend(world: World, sender: Address, target: calls.Unit, s_w: Hash, number:
         vwin=terms.vwin,
         fee=terms.check_fee,
     )
-    world.disputes[unit.id] = Dispute(case=case, rounds=[Round(world.now, case.accuser, pot)])
+    first = Round(world.now, case.accuser, pot)
+    world.disputes[unit.id] = Dispute(case=case, rounds=[first], bonded=bool(unit.best))
     world.emit("CaseOpened", unit=unit.id, case_=case.values())
 
 

@@ -70,10 +70,10 @@ def reveal_report(
     assert report is not None
 
     report.stage = Stage.REVEALED
-    unit.revealed += 1
     report.hash = Hash(opening.result_hash)
     if unit.court:
         agrees = opening.result_hash == unit.result_hash
+        report.kept = keccak256(opening.salt) if index == 0 and agrees else None
         report.verdict = pow.RIGHT if agrees else pow.UNKNOWN
         accuses = not agrees
     else:
@@ -81,10 +81,11 @@ def reveal_report(
             proof.request, unit.terms.shard, proof.data, proof.result, proof.output, proof.evidence
         )
         accuses = report.verdict == pow.WRONG
+    unit.revealed += report.kept is None
     if accuses:
         unit.best = index if unit.best is None else min(unit.best, index)
     if world.has_court and unit.court:
-        unit.salts ^= int.from_bytes(keccak256(opening.salt), "big")
+        unit.salts ^= int.from_bytes(keccak256(opening.salt)[:16] + bytes(16), "big")
     world.emit(
         "ReportRevealed",
         unit=unit.id,

@@ -38,6 +38,7 @@ class Report:
     hash: Hash  # the commitment; once revealed, the resultHash (judged kinds: of the evidence)
     stage: Stage = Stage.COMMITTED
     verdict: int = 0
+    kept: Hash | None = None  # of a check that agrees: its salt's hash, where others keep their result's
     bond: int = 0  # wei, locked
     ended: str = ""  # by which row of §6.4's table
 
@@ -78,7 +79,7 @@ class Unit:
     revealed: int = 0  # how many reports
     reporters: set[Address] = field(default_factory=set)  # who may not judge it
     best: int | None = None  # the lowest index that convicts (judged kinds) or contradicts (court kinds)
-    salts: int = 0  # XOR of keccak256(salt) of revealed reports
+    salts: int = 0  # XOR of the first half of keccak256(salt) of revealed reports
     demands: list[Demand] = field(default_factory=list)
     fined: bool = False  # a check missed has been fined
     ended: str = ""  # by which row of endings.py
@@ -161,6 +162,7 @@ class Dispute:
 
     case: Case
     rounds: list[Round]
+    bonded: bool  # the accuser's bond paid for round 0, which is then not written down
     open: bool = True
 
 

@@ -32,6 +32,8 @@ from blockedge_node.chain.tickets import TicketBook
 from blockedge_node.core.actions import ChainAction
 from blockedge_node.core.hashing import Domain, keccak256
 from blockedge_node.core.ids import ZERO_HASH, Address, Hash, UnitId
+from blockedge_node.core.jury import appeal_cost
+from blockedge_node.core.rounds import bonded
 from blockedge_node.core.unit import Account, Head, Reputation, Standing, UnitView
 from blockedge_node.wire.params import load_params
 
@@ -317,11 +319,13 @@ class SimChain:
     @property
     def pots(self) -> int:
         """Wei that rounds of open cases hold."""
-        opened = [v.case for v in self.book.all_views() if v.case is not None and not v.case.closed]
-        return sum(self._pot(case.case.unit, round.round) for case in opened for round in case.rounds)
+        views = [v for v in self.book.all_views() if v.case is not None and not v.case.closed]
+        return sum(self._pot(view, round.round) for view in views if view.case for round in view.case.rounds)
 
-    def _pot(self, unit: UnitId, round: int) -> int:
-        data = contract("Court").call("fundingOf", unit, round)
+    def _pot(self, view: UnitView, round: int) -> int:
+        if round == 0 and bonded(view):
+            return appeal_cost(0, view.terms.check_fee)
+        data = contract("Court").call("fundingOf", view.unit, round)
         raw = self._evm.message_call(_hex(FOUNDER), _hex(self.params.court), data, is_static=True)
         ((_, pot),) = contract("Court").returned("fundingOf", raw)
         return int(pot)

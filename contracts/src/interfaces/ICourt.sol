@@ -95,8 +95,10 @@ interface ICourt is ICourtErrors, ICourtEvents {
     // ── BlockEdge only ──────────────────────────────────────────────────────────────────────────────────
 
     /// @notice Opens a case: the pot of round 0 is the value sent, plus up to `fromTicket` wei of the stake of
-    /// ticket `ticketPlus1` - 1 (0: of none). Checks `case_.tickets` against the snapshot.
-    function open(Case calldata case_, uint40 ticketPlus1, uint96 fromTicket) external payable;
+    /// ticket `ticketPlus1` - 1; 0: the accuser's bond has paid the fees of all its seats. Checks
+    /// `case_.tickets` against the snapshot.
+    /// @param alone The accuser is the only one who reported or checked.
+    function open(Case calldata case_, bool alone, uint40 ticketPlus1, uint96 fromTicket) external payable;
 
     /// @notice Takes up to `amount` wei of a ticket's stake and sends it to BlockEdge. Never reverts for a
     /// stake that does not reach.
@@ -162,7 +164,8 @@ interface ICourt is ICourtErrors, ICourtEvents {
 
     function voteOf(bytes32 unit, uint8 round, uint8 seat) external view returns (Vote memory);
 
-    /// @notice Who paid for the round, and how much; round 0: the accuser.
+    /// @notice Who paid for the round, and how much; round 0: the accuser. Zero for a round 0 that the
+    /// accuser's bond paid for, as `caseOf` tells.
     function fundingOf(bytes32 unit, uint8 round) external view returns (Funding memory);
 
     function blockEdge() external view returns (address);

@@ -84,7 +84,7 @@ contract CourtSeatsFuzzTest is CourtFixture {
             vm.expectRevert(abi.encodeWithSelector(Errors.BadSnapshot.selector, size));
         }
         c.tickets = size;
-        edge.open(c, 0, 0);
+        edge.open{value: 5 * uint256(c.fee)}(c, 0, 0);
     }
 
     /// @dev A snapshot up to 40 s before now, parties and a reporter out of the owners.

@@ -270,7 +270,7 @@ contract AttacksJuryTest is JuryFixture {
         for (uint16 i = 0; i < 7; ++i) {
             _revealReport(job, i + 1, own[i], "");
         }
-        bytes32 mix = edge.docketOf(job.unit).seedAcc;
+        bytes16 mix = edge.docketOf(job.unit).seedAcc;
         _dispute(job);
         _showJury(job);
         vm.expectRevert(abi.encodeWithSelector(Errors.BadPhase.selector, Phase.Revealed, Phase.Disputed));
@@ -336,7 +336,7 @@ contract AttacksJuryTest is JuryFixture {
         court.take(0, 1);
         Case memory case_ = _case(job);
         vm.expectRevert(ICourtErrors.NotBlockEdge.selector);
-        court.open(case_, 0, 0);
+        court.open(case_, false, 0, 0);
     }
 
     /// @dev The code that BlockEdge runs for `settle` is no call of BlockEdge's.

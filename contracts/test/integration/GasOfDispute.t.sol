@@ -61,7 +61,7 @@ contract GasOfDisputeTest is JuryFixture {
         vm.warp(_challengeBy(job) + 1);
         _revealReport(job, 0, check, "");
         _keep("check 3 revealReport");
-        _total("check 4 total", 240_000);
+        _total("check 4 total", 215_000);
     }
 
     function test_gas_disputeOfFive() public {
@@ -85,7 +85,7 @@ contract GasOfDisputeTest is JuryFixture {
         vm.prank(stranger.addr);
         court.closeRound(_unit(job), case_, WRONG);
         _keep("dispute 8 closeRound");
-        _total("dispute 9 total", 1_100_000);
+        _total("dispute 9 total", 1_000_000);
     }
 
     function _vote5(Case memory case_) private {

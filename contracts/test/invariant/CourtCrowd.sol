@@ -115,7 +115,7 @@ contract CourtCrowd is CourtFixture {
             _open(c);
             paidIn += 5 * FEE;
         }
-        pots += court.fundingOf(c.unit, 0).pot;
+        pots += _pot(c, 0);
         _open_.push(c);
         _seating[c.unit] = _seats(c);
     }
@@ -169,6 +169,11 @@ contract CourtCrowd is CourtFixture {
         paidIn += court.fundingOf(c.unit, round + 1).pot;
     }
 
+    function _pot(Case memory c, uint8 round) private view returns (uint256) {
+        bool bonded = round == 0 && court.caseOf(c.unit).bonded;
+        return bonded ? 5 * uint256(c.fee) : court.fundingOf(c.unit, round).pot;
+    }
+
     /// @dev Any stranger that has read the log: it counts what was shown, and names each hash until one fits.
     function close(uint256 seed) external {
         if (_open_.length == 0) return;
@@ -179,7 +184,7 @@ contract CourtCrowd is CourtFixture {
         unit.terms.task = _tasks[c.unit];
         uint256 pot = 0;
         for (uint8 r = 0; r < 3; ++r) {
-            pot += court.fundingOf(c.unit, r).pot;
+            pot += _pot(c, r);
         }
         uint256 stakes = _stakes();
         bytes32[5] memory hashes = [RIGHT, NO_INPUT, keccak256("wrong"), keccak256("other"), bytes32(0)];

@@ -92,7 +92,8 @@ contract JuryHandler is JuryFixture {
         for (uint256 i = 0; i < _units_.length; ++i) {
             if (court.caseOf(_units_[i]).state != CaseState.Open) continue;
             for (uint8 round = 0; round < 3; ++round) {
-                pots += court.fundingOf(_units_[i], round).pot;
+                bool bonded = round == 0 && court.caseOf(_units_[i]).bonded;
+                pots += bonded ? 5 * uint256(CHECK_FEE) : court.fundingOf(_units_[i], round).pot;
             }
         }
     }

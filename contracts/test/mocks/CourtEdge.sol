@@ -43,7 +43,7 @@ contract CourtEdge is IRuled {
     }
 
     function open(Case calldata case_, uint40 ticketPlus1, uint96 fromTicket) external payable {
-        _court.open{value: msg.value}(case_, ticketPlus1, fromTicket);
+        _court.open{value: msg.value}(case_, false, ticketPlus1, fromTicket);
     }
 
     function take(uint32 ticket, uint96 amount) external returns (uint96) {

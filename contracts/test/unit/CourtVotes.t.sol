@@ -27,8 +27,9 @@ contract CourtVotesTest is CourtFixture {
         assertEq(slot.roundAt, block.timestamp, "now");
         assertEq(slot.digest, uint200(uint256(keccak256(abi.encode(c)))), "digest");
         Funding memory funding = court.fundingOf(c.unit, 0);
-        assertEq(funding.funder, accuser, "funder");
-        assertEq(funding.pot, 5 * FEE, "pot");
+        assertTrue(slot.bonded, "the bond has paid");
+        assertEq(funding.funder, address(0), "so that goes without saying");
+        assertEq(funding.pot, 0, "and how much");
         _assertBooks(5 * FEE);
     }
 
@@ -37,6 +38,7 @@ contract CourtVotesTest is CourtFixture {
         vm.expectEmit(address(court));
         emit Events.TicketCharged(3, 10 * FEE);
         edge.open(c, 4, 10 * FEE);
+        assertTrue(!court.caseOf(c.unit).bonded, "a ticket");
         assertEq(court.fundingOf(c.unit, 0).pot, 10 * FEE, "pot");
         assertEq(_held(3), p.seat - 10 * FEE, "charged");
         _assertBooks(10 * FEE);
@@ -54,7 +56,7 @@ contract CourtVotesTest is CourtFixture {
         Case memory c = _case();
         vm.prank(stranger);
         vm.expectRevert(abi.encodeWithSelector(Errors.NotBlockEdge.selector));
-        court.open(c, 0, 0);
+        court.open(c, false, 0, 0);
         _open(c);
         vm.expectRevert(abi.encodeWithSelector(Errors.BadPhase.selector, CaseState.None, CaseState.Open));
         edge.open(c, 0, 0);

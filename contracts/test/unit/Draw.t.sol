@@ -217,7 +217,9 @@ contract DrawTest is JuryFixture {
         _revealReport(job, 0, opening, "");
         assertEq(edge.reportOf(job.unit, 0).verdict, 1, "agrees");
         assertEq(edge.docketOf(job.unit).best, 0, "nobody contradicts");
-        assertEq(edge.docketOf(job.unit).seedAcc, keccak256(abi.encode(opening.salt)), "its salt counts");
+        assertEq(
+            edge.docketOf(job.unit).seedAcc, bytes16(keccak256(abi.encode(opening.salt))), "its salt counts"
+        );
     }
 
     function test_revealReport_aContradictingCheckComesFirst() public {
@@ -232,7 +234,7 @@ contract DrawTest is JuryFixture {
         assertEq(edge.docketOf(job.unit).best, 1, "the check before it");
         assertEq(
             edge.docketOf(job.unit).seedAcc,
-            keccak256(abi.encode(report.salt)) ^ keccak256(abi.encode(check.salt)),
+            bytes16(keccak256(abi.encode(report.salt)) ^ keccak256(abi.encode(check.salt))),
             "both salts"
         );
     }
