@@ -118,7 +118,7 @@ class Instrument:
         if several:
             switched = (self._switched(part, list(_altered(part))) for part in _parts(several[2]))
             return f" {several[1]} = ({', '.join(switched)}); "
-        if declared or not re.match(r"[\w.\[\]() ,]+( [-+]?= |\()", text):
+        if declared or re.match(r"\(\w+ \w+", text) or not re.match(r"[\w.\[\]() ,]+( [-+]?= |\()", text):
             return f" {text}; "
         choices = [*_altered(text), ""]
         cases = "".join(

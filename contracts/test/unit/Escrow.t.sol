@@ -39,6 +39,17 @@ contract EscrowTest is Fixture {
         edge.fund{value: 1 << 96}();
     }
 
+    function test_fund_upToTheLastOf96Bits() public {
+        uint256 room = type(uint96).max - address(edge).balance;
+        vm.deal(stranger.addr, room + 1);
+        vm.prank(stranger.addr);
+        edge.fund{value: room}();
+        assertEq(_free(stranger), room, "all that fits");
+        vm.expectRevert(abi.encodeWithSelector(Errors.BadTerms.selector, bytes32("value")));
+        vm.prank(stranger.addr);
+        edge.fund{value: 1}();
+    }
+
     function test_fund_plainTransferIsRefused() public {
         vm.deal(stranger.addr, 1 ether);
         vm.prank(stranger.addr);
