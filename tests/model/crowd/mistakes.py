@@ -181,7 +181,7 @@ class Mistakes(Juries):
         if self.world.disputes and self._sometimes(0.7):
             case = self.chance.choice(list(self.world.disputes.values())).case
             if self._sometimes(0.5):
-                return Call(sender=self._anybody(), name="open", args=(case, 0, 0), to="Court")
+                return Call(sender=self._anybody(), name="open", args=(case, False, 0, 0), to="Court")
             unit = self.world.units[case.unit].shown_as()
             nobody = (bytes(20),) * 3
             ruling = (Phase.PAID, case.accused, nobody, (0, 0, 0), 0)
