@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from blockedge_node.core.unit import Phase
-from blockedge_node.devnet import ledger
+from blockedge_node.core.ids import Address
+from blockedge_node.core.unit import CHECK_MISSED, Phase
+from blockedge_node.devnet import ledger, trials
+from blockedge_node.devnet.cluster import TICKETS
 from tests.cluster.conftest import Cluster, until
 
 REQUESTER = 1
@@ -48,17 +50,25 @@ def _has_reached(network: Cluster, job: str, moment: str) -> bool:
 
 
 def test_books_balance_and_no_unit_is_left_open(network: Cluster) -> None:
-    """After all that: the buckets add up, nothing is locked, every account changed as the events say."""
+    """After all that: the buckets add up, nothing is locked, every account and ticket changed as the events say."""
+    devnet = network.devnet
+    contract, court, *nodes = (
+        Address(bytes.fromhex(text[2:]))
+        for text in (devnet.contract, devnet.court, *(node.address for node in devnet.nodes))
+    )
+    names = trials.owner_numbers(nodes)
 
-    def all_free() -> ledger.Snapshot | None:
-        snapshot = network.snapshot()
-        open_units = [u for u in ledger.units_of(snapshot.records).values() if u.settled is None]
-        return None if open_units else snapshot
+    def all_ended() -> trials.Record | None:
+        record = trials.read(devnet.rpc, contract, court, names)
+        views = record.views.values()
+        fined = all(view.check_fined for view in views if view.flags & CHECK_MISSED)
+        return record if fined and all(view.phase.terminal for view in views) else None
 
-    end = until(all_free, "units are open")
+    end = until(all_ended, "units are open")
     assert end.sum == end.held
-    changes = ledger.expected_changes(ledger.units_of(end.records), end.params)
-    assert all(end.balances[who] == 100 * 10**18 + changes.get(who, 0) for who in end.balances)
+    changes = trials.expected_changes(end.trials(names).values(), end.paid_in)
+    staked = 100 * 10**18 + TICKETS * end.params.seat
+    assert end.wealth == {node: staked + changes.get(node, 0) for node in end.wealth}
     audit = network.ask(2, "/api/v1/audit")
     assert audit["holds"]
     assert (audit["locked"], audit["difference"]) == ("0", "0")
