@@ -34,6 +34,8 @@ COMES_WITH = {
     "hexbytes": "web3",
     "rlp": "eth-account",
 }
+# Pinned in the environment of the one script that runs them (scripts/prove.sh).
+ELSEWHERE = {"cvc5"}
 # Declared although nobody imports it by name: a tool, a plug-in or a data set.
 WITHOUT_IMPORT = {
     "ziglang",
@@ -83,7 +85,8 @@ def imported(*folders: str) -> dict[str, Path]:
                         continue  # a script's neighbour
                     found.setdefault(name.partition(".")[0], path.relative_to(ROOT))
     own = {PACKAGE, "tests", "scripts"}
-    return {name: path for name, path in found.items() if name not in sys.stdlib_module_names | own}
+    known = sys.stdlib_module_names | own | ELSEWHERE
+    return {name: path for name, path in found.items() if name not in known}
 
 
 def main() -> int:

@@ -131,6 +131,7 @@ contract RevealDrawnTest is JuryFixture {
         _after(1);
         _settle(job);
         _assertBurnedFee(job);
+        _assertNoPoints();
     }
 
     function test_settle_secretShownLateCounts() public {

@@ -150,7 +150,7 @@ contract RuleTest is JuryFixture {
         _rule(job, _ruling(Phase.Paid, NO_INPUT), POOL);
         assertEq(_free(detector), FUNDS - 5 * CHECK_FEE, "X back");
         assertEq(_free(worker), FUNDS + job.terms.price, "the price");
-        assertLe(_r(worker), 440_000, "no points");
+        _assertNoPoints();
         assertEq(edge.burned(), _fee(job) + POOL, "fee and pool");
         _closeReport(job, 2);
         assertEq(_free(rival), FUNDS, "back");

@@ -91,6 +91,13 @@ abstract contract JuryFixture is Fixture {
         return keccak256(abi.encode(secretOf[job.unit], _commitment(job)));
     }
 
+    /// @notice The worker's unit counts, and its deposit came back, but its fee has earned no points.
+    function _assertNoPoints() internal view {
+        (,, uint64 s, uint64 t, uint32 score) = edge.repOf(worker.addr);
+        uint256 ofDeposits = 1e6 * uint256(s) / (uint256(t) + p.seat / 1 gwei);
+        assertEq(score, (7000 * 200_000 + 3000 * ofDeposits) / 10_000, "no points");
+    }
+
     function _accusation(Job memory job) internal pure returns (uint96 x) {
         x = job.terms.deposit / 20;
         if (x < job.terms.checkFee) x = job.terms.checkFee;
