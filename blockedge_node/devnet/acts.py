@@ -198,8 +198,8 @@ def audit(
 ) -> dict[str, Any]:
     _heading("(f) The books: balances and tickets")
     searches = {key: unit for key, unit in units.items() if unit.terms.kind == Kind.POW}
-    expected = trials.expected_changes(after.trials(stage.names).values(), after.paid_in)
-    for who, wei in ledger.expected_changes(searches, after.params).items():
+    expected = trials.expected_changes(after.trials(stage.names).values())
+    for who, wei in ledger.expected_changes(searches, after.world.params).items():
         expected[stage.names[who]] = expected.get(stage.names[who], 0) + wei
     rows = []
     for number, node in enumerate(stage.devnet.nodes, 1):
@@ -209,8 +209,8 @@ def audit(
     print(Output().table(("node", "wei before", "wei after", "change, as the events say"), rows))
     demand(after.sum == after.held, "the buckets do not add up to what the contracts hold")
     print(
-        f"audit at block {after.block}: nodes {after.sum - after.burned} + burned {after.burned} = {after.sum} "
-        f"wei = what both contracts hold, {after.held} wei"
+        f"audit at block {after.world.head.number}: nodes {after.sum - after.burned} + burned {after.burned} = "
+        f"{after.sum} wei = what both contracts hold, {after.held} wei"
     )
     stuck = [job for api in stage.api for job in api.get("/api/v1/jobs", stuck=True)]
     demand(not stuck, "a job is stuck")

@@ -15,22 +15,25 @@ from dataclasses import dataclass, field
 
 import trio
 
+from blockedge_node.chain.audit import answers
 from blockedge_node.chain.blocks import block_at, logs_between
 from blockedge_node.chain.book import UnitBook
-from blockedge_node.chain.court_events import Appealed, TicketRecord
+from blockedge_node.chain.court_events import TicketRecord
 from blockedge_node.chain.events import Revealed, Source, decode_log
 from blockedge_node.chain.reader import Reader
 from blockedge_node.chain.rpc import Rpc
 from blockedge_node.chain.tickets import TicketBook
-from blockedge_node.core.court import NO_INPUT, RoundView, Ticket, seat_of
+from blockedge_node.core.checker import drawn_seat
+from blockedge_node.core.court import NO_INPUT, RoundView
 from blockedge_node.core.deadlines import SECRET_SHOWN
-from blockedge_node.core.ids import Address, Hash, UnitId
+from blockedge_node.core.hashing import Domain
+from blockedge_node.core.ids import ZERO_ADDRESS, Address, Hash, UnitId
 from blockedge_node.core.jury import appeal_cost
-from blockedge_node.core.params import Params
-from blockedge_node.core.rounds import parties
+from blockedge_node.core.rounds import seat
 from blockedge_node.core.selection import is_court
-from blockedge_node.core.sortition import ROUNDS, draw_seed, round_seed
-from blockedge_node.core.unit import CHECK_MISSED, Phase, ReportView, UnitView
+from blockedge_node.core.sortition import ROUNDS
+from blockedge_node.core.unit import CHECK_MISSED, Head, Phase, ReportView, UnitView
+from blockedge_node.core.world import Policy, World
 from blockedge_node.experiments.economics.payoffs import (
     ACCUSED,
     BURNED,
@@ -111,17 +114,14 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """Both contracts at one block. `wealth`: free, locked and in tickets, by node; `paid_in`: for appeals."""
+    """Both contracts at one block, as a world of nobody's. `wealth`: free, locked and in tickets, by node."""
 
-    block: int
+    world: World
     wealth: Mapping[int, int]
-    paid_in: Mapping[int, int]
     held: int  # ether of BlockEdge and Court together
     burned: int
     views: Mapping[UnitId, UnitView]
     revealed_at: Mapping[UnitId, int]
-    tickets: tuple[Ticket, ...]
-    params: Params
 
     @property
     def sum(self) -> int:
@@ -147,50 +147,49 @@ async def _read(rpc: Rpc, contract: Address, court: Address, names: Mapping[Addr
     reader = Reader(contract)
     params = await rpc.ask(reader.params())
     head = await rpc.ask(block_at("latest"))
+    logs = await rpc.ask(logs_between(0, head.number, contract, court))
+    blocks = answers(await rpc.ask_all([block_at(number) for number in {log.block for log in logs}]))
+    times = {block.number: block.time for block in blocks}
     units, tickets = UnitBook(), TicketBook(params.seat)
-    paid_in: defaultdict[int, int] = defaultdict(int)
-    times: dict[int, int] = {}
     revealed_at: dict[UnitId, int] = {}
     sources: dict[Address, Source] = {contract: "BlockEdge", court: "Court"}
-    for log in await rpc.ask(logs_between(0, head.number, contract, court)):
-        record = decode_log(log.topics, log.data, sources[log.address])
-        if record is None:
-            continue
-        if log.block not in times:
-            times[log.block] = (await rpc.ask(block_at(log.block))).time
+    for log in logs:
+        record, time = decode_log(log.topics, log.data, sources[log.address]), times[log.block]
         if isinstance(record, TicketRecord):
-            tickets.apply(record, log.block, times[log.block])
-            continue
-        units.apply(record, log.block, times[log.block])
+            tickets.apply(record, log.block, time)
+        elif record is not None:
+            units.apply(record, log.block, time)
         if isinstance(record, Revealed):
-            revealed_at[record.unit] = times[log.block]
-        if isinstance(record, Appealed) and (view := units.get(record.unit)):
-            paid_in[names[record.funder]] += appeal_cost(record.round, view.terms.check_fee)
-    wealth = {}
-    for address, node in names.items():
-        account = await rpc.ask(reader.account(address, head.hash))
-        stakes = sum(ticket.stake for ticket in tickets.tickets if ticket.owner == address)
-        wealth[node] = account.free + account.locked + stakes
-    held = [await rpc.ask(reader.ether(who, at=head.hash)) for who in (contract, court)]
+            revealed_at[record.unit] = time
+    accounts = answers(await rpc.ask_all([reader.account(who, head.hash) for who in names]))
+    stakes = {who: sum(t.stake for t in tickets.tickets if t.owner == who) for who in names}
+    balances = answers(await rpc.ask_all([reader.ether(who, at=head.hash) for who in (contract, court)]))
     return Record(
-        block=head.number,
-        wealth=wealth,
-        paid_in=dict(paid_in),
-        held=sum(held),
+        world=World(
+            me=ZERO_ADDRESS,
+            domain=Domain(rpc.chain_id or 0, contract),
+            params=params,
+            policy=Policy(),
+            head=Head(number=head.number, hash=head.hash, time=head.time),
+            tickets=tickets.tickets,
+        ),
+        wealth={
+            node: account.free + account.locked + stakes[who]
+            for (who, node), account in zip(names.items(), accounts, strict=True)
+        },
+        held=sum(balances),
         burned=await rpc.ask(reader.burned(head.hash)),
         views={view.unit: view for view in units.all_views()},
         revealed_at=revealed_at,
-        tickets=tickets.tickets,
-        params=params,
     )
 
 
-def expected_changes(trials: Iterable[Trial], paid_in: Mapping[int, int]) -> dict[int, int]:
-    """Wei by which each node's wealth must have changed through these units."""
+def expected_changes(trials: Iterable[Trial]) -> dict[int, int]:
+    """Wei by which each node's wealth must have changed through these units: appeals are paid in from outside."""
     change: defaultdict[int, int] = defaultdict(int)
-    for node, paid in paid_in.items():
-        change[node] += paid
     for trial in trials:
+        for number, opened in enumerate(trial.story.rounds[1:], 1):
+            change[int(opened.funder[1:])] += appeal_cost(number, trial.check_fee)
         for who, amount in trial.moves.items():
             if who != BURNED:
                 change[int(who[1:])] += amount
@@ -208,7 +207,7 @@ class _Teller:
     owners: Mapping[int, Address] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "owners", {t.id: t.owner for t in self.record.tickets})
+        object.__setattr__(self, "owners", {t.id: t.owner for t in self.record.world.tickets})
 
     def who(self, address: Address) -> str:
         return f"n{self.names[address]}"
@@ -231,26 +230,15 @@ class _Teller:
                 groups.append(
                     Seats(self.who(self.owners[vote.ticket]), Vote.HIDDEN if result is None else result)
                 )
-            elif owner := self._absent(shown.round, number):
-                groups.append(Seats(self.who(owner), Vote.ABSENT))
+            elif sits := seat(self.view, shown.round, number, self.record.world):
+                groups.append(Seats(self.who(sits.ticket.owner), Vote.ABSENT))
         return Round(tuple(groups), self.who(shown.funder) if shown.round else "")
-
-    def _absent(self, round: int, number: int) -> Address | None:
-        assert self.view.case is not None
-        case, age = self.view.case.case, self.record.params.ticket_age
-        seed = round_seed(case.seed, round)
-        seat = seat_of(self.record.tickets, seed, number, case.snapshot, age, parties(self.view))
-        return seat.ticket.owner if seat else None
 
     def missed(self) -> str | None:
         """Whoever was drawn and fined."""
-        view = self.view
-        if not view.flags & CHECK_MISSED or view.draw is None:
-            return None
-        sides = (view.terms.worker, view.terms.requester)
-        seed = draw_seed(view.draw.secret, view.commitment or Hash(b""))
-        seat = seat_of(self.record.tickets, seed, 0, view.committed_at, self.record.params.ticket_age, sides)
-        return self.who(seat.ticket.owner) if seat else None
+        missed = self.view.flags & CHECK_MISSED
+        drawn = drawn_seat(self.view, self.record.world) if missed else None
+        return self.who(drawn.ticket.owner) if drawn else None
 
     def ending(self) -> Ending:
         view = self.view
@@ -268,14 +256,14 @@ class _Teller:
 
     def shown(self) -> bool:
         """Before challengeBy + GRACE only whoever shows the secret can settle."""
-        view, params = self.view, self.record.params
+        view, params = self.view, self.record.world.params
         if view.flags & SECRET_SHOWN or view.phase is not Phase.PAID or view.case is not None:
             return bool(view.flags & SECRET_SHOWN)
         revealed_at = self.record.revealed_at[view.unit]
         return view.since <= revealed_at + view.terms.vwin + params.challenge + params.grace
 
     def story(self) -> Story:
-        view, params = self.view, self.record.params
+        view, params = self.view, self.record.world.params
         terms = view.terms
         return Story(
             stakes=Stakes(

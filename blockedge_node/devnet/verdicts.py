@@ -31,6 +31,7 @@ from blockedge_node.programs.samples import real
 NODES: Final = 10
 TICKETS: Final = 2  # a node, of those that check and judge
 FIRST_DELAY: Final = 61  # maxDelay of the first scenario's task; each next one has one second more
+LOOK_EVERY: Final = 1.0  # seconds: a block
 PATIENCE: Final = 280.0  # seconds until all have ended; three rounds of a jury take about two minutes
 MAX_PRICE: Final = 10**14
 LOOKS: Final = 10_000  # bps of others' results that n2 and n10 may look at
@@ -161,7 +162,7 @@ def _await_ends(
             if open_ones:
                 _say(began, f"still open: {', '.join(open_ones)}")
             return record, units
-        time.sleep(1.0)
+        time.sleep(LOOK_EVERY)
 
 
 def _closed(found: Sequence[Trial]) -> bool:
@@ -234,7 +235,7 @@ def _rounds(trial: Trial | None) -> str:
 
 def _books(before: Record, after: Record, names: Mapping[Address, int]) -> list[str]:
     """Every account's change against the rules, and all ether against the contracts' balances."""
-    expected = trials.expected_changes(after.trials(names).values(), after.paid_in)
+    expected = trials.expected_changes(after.trials(names).values())
     rows, differences = [], []
     for node in sorted(names.values()):
         change = after.wealth[node] - before.wealth[node]

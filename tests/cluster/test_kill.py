@@ -66,8 +66,8 @@ def test_books_balance_and_no_unit_is_left_open(network: Cluster) -> None:
 
     end = until(all_ended, "units are open")
     assert end.sum == end.held
-    changes = trials.expected_changes(end.trials(names).values(), end.paid_in)
-    staked = 100 * 10**18 + TICKETS * end.params.seat
+    changes = trials.expected_changes(end.trials(names).values())
+    staked = 100 * 10**18 + TICKETS * end.world.params.seat
     assert end.wealth == {node: staked + changes.get(node, 0) for node in end.wealth}
     audit = network.ask(2, "/api/v1/audit")
     assert audit["holds"]

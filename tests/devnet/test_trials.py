@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from blockedge_node.chain.book import UnitBook
-from blockedge_node.chain.court_events import CaseClosed, CaseOpened, Voted, VoteRevealed
+from blockedge_node.chain.court_events import Appealed, CaseClosed, CaseOpened, Voted, VoteRevealed
 from blockedge_node.chain.events import (
     Awarded,
     CheckCommitted,
@@ -25,10 +25,11 @@ from blockedge_node.chain.events import (
     Settled,
 )
 from blockedge_node.core.court import Case, Ticket, seat_of
-from blockedge_node.core.hashing import keccak256
-from blockedge_node.core.ids import Address, TaskId
+from blockedge_node.core.hashing import Domain, keccak256
+from blockedge_node.core.ids import ZERO_ADDRESS, ZERO_HASH, Address, TaskId
 from blockedge_node.core.sortition import draw_seed
-from blockedge_node.core.unit import Phase, Terms
+from blockedge_node.core.unit import Head, Phase, Terms
+from blockedge_node.core.world import Policy, World
 from blockedge_node.devnet import trials
 from blockedge_node.devnet.trials import Trial, expected_changes, owner_numbers
 from blockedge_node.experiments.economics.payoffs import BURNED, Ending
@@ -109,16 +110,21 @@ def told(records: Sequence[Record], *, seconds: int = 1) -> Trial:
         book.apply(record, block, 1_000 + block * seconds)
         if isinstance(record, Revealed):
             revealed_at = 1_000 + block * seconds
+    here = World(
+        me=ZERO_ADDRESS,
+        domain=Domain(31_337, ZERO_ADDRESS),
+        params=PARAMS,
+        policy=Policy(),
+        head=Head(number=len(records), hash=ZERO_HASH, time=1_000 + len(records) * seconds),
+        tickets=TICKETS,
+    )
     whole = trials.Record(
-        block=len(records),
+        world=here,
         wealth={},
-        paid_in={},
         held=0,
         burned=0,
         views={view.unit: view for view in book.all_views()},
         revealed_at={UNIT: revealed_at},
-        tickets=TICKETS,
-        params=PARAMS,
     )
     return whole.trials(NAMES)[UNIT]
 
@@ -201,8 +207,17 @@ def test_a_secret_counts_as_shown_if_the_unit_was_settled_before_grace_ended() -
 
 
 def test_what_all_trials_and_appeals_moved_adds_up_by_node() -> None:
-    convicted, paid = told(CONVICTED), told(ENDINGS["paid"][0])
-    changes = expected_changes([convicted, paid], {4: 11 * PHI})
+    """n4 appeals a conviction in vain: what it paid in came from outside of both contracts."""
+    appealed = [
+        *CONVICTED[:-3],
+        Appealed(UNIT, 1, WHO[3]),
+        *(Voted(UNIT, 1, seat, 1 + seat % 4, keccak256(b"vote")) for seat in range(11)),
+        *(VoteRevealed(UNIT, 1, seat, RIGHT) for seat in range(11)),
+        *CONVICTED[-3:],
+    ]
+    convicted, paid = told(appealed), told(ENDINGS["paid"][0])
+    changes = expected_changes([convicted, paid])
+    assert convicted.rounds == 2
     assert changes[2] == PRICE - DEPOSIT
     assert changes[4] == convicted.moved(4) + 11 * PHI
     burned = convicted.moved_to(BURNED) + paid.moved_to(BURNED)
