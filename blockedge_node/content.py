@@ -127,7 +127,7 @@ class ContentStore:
         caps: Caps = ALL,
         room: Callable[[WasmJob], str | None] = lambda job: None,
     ) -> None:
-        self._blobs = blobs
+        self.blobs = blobs
         self._fetcher = fetcher
         self._engines = engines
         self._check = check
@@ -137,7 +137,7 @@ class ContentStore:
         self._modules: _Verdicts[tuple[Root, int, int | None]] = _Verdicts()  # as the executor checks them
 
     async def fetch(self, root: Root, holders: Sequence[Address], *, max_size: int = MAX_STDIN) -> None:
-        if not self._blobs.has(root):
+        if not self.blobs.has(root):
             await self._fetcher.fetch(root, holders, max_size=max_size)
 
     def objection(self, request: Request) -> Objection | None:
@@ -147,7 +147,7 @@ class ContentStore:
         if over := _over("fuel", request.fuel, self._caps.fuel):
             return over
         known = self._own.get(request.program)
-        if known is not None or not self._blobs.has(request.program):
+        if known is not None or not self.blobs.has(request.program):
             return known or None
         try:
             manifest = self._manifest(request)
@@ -185,7 +185,7 @@ class ContentStore:
                 raise NotTaken("program_stdin", str(error)) from error
             part = "wasm" if error.root == manifest.wasm else "files"
             raise self._refusal(request, Objection(f"program_{part}", str(error)), own=own) from error
-        if over := _over("stdin", self._blobs.size(shard_root) or 0, caps.stdin):
+        if over := _over("stdin", self.blobs.size(shard_root) or 0, caps.stdin):
             raise over.refusal()
         if own and (over := self._oversize(manifest)):
             raise self._refusal(request, over, own=own)
@@ -202,8 +202,8 @@ class ContentStore:
 
     def _oversize(self, manifest: Manifest) -> Objection | None:
         """What fetching does not see: parts that were here already, and the files together."""
-        files = sum(self._blobs.size(root) or 0 for root in manifest.files.values())
-        wasm = self._blobs.size(manifest.wasm) or 0
+        files = sum(self.blobs.size(root) or 0 for root in manifest.files.values())
+        wasm = self.blobs.size(manifest.wasm) or 0
         return _over("wasm", wasm, self._caps.wasm) or _over("files", files, self._caps.files)
 
     async def _compiled(self, manifest: Manifest, shards: int, caps: Caps) -> Verdict:
@@ -266,13 +266,13 @@ class ContentStore:
         )
 
     def put(self, data: bytes) -> Root:
-        return self._blobs.put(data)
+        return self.blobs.put(data)
 
     def get(self, root: Root) -> bytes | None:
-        return self._blobs.get(root)
+        return self.blobs.get(root)
 
     def _need(self, root: Root) -> bytes:
-        data = self._blobs.get(root)
+        data = self.blobs.get(root)
         if data is None:
             raise Transient(f"blob {root.hex()} is not in the store any more; it will be fetched again")
         return data

@@ -14,16 +14,22 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
+from blockedge_node.chain.watcher import Watcher
+from blockedge_node.content import ContentStore
 from blockedge_node.core.actions import Action
 from blockedge_node.core.events import Event
-from blockedge_node.core.ids import Root, UnitId
+from blockedge_node.core.ids import Hash, Root, UnitId
 from blockedge_node.core.task import Request, unit_id
+from blockedge_node.daemon import AccountedChain
 from blockedge_node.daemon import main as run_daemon
 from blockedge_node.devnet.lies import LIARS, Liar
 from blockedge_node.errors import ConfigError
+from blockedge_node.p2p.network import P2P
+from blockedge_node.p2p.topics import Gossip
 from blockedge_node.performer import Performer, Tries
+from blockedge_node.store.blobs import Blobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +97,23 @@ class Cheat(Performer):
     def hide(self, *roots: Root) -> None:
         """Serve these blobs to nobody from now on."""
         if not self._hidden:
-            blobs = self.content._blobs  # type: ignore[attr-defined]
+            blobs = cast(Blobs, cast(ContentStore, self.content).blobs)
             serve = blobs.leaves
-            blobs.leaves = lambda root: None if root in self._hidden else serve(root)
+
+            def leaves(root: Root) -> Sequence[Hash] | None:
+                return None if root in self._hidden else serve(root)
+
+            blobs.leaves = leaves  # type: ignore[method-assign]
         self._hidden.update(roots)
+
+    @property
+    def gossip(self) -> Gossip:
+        return cast(P2P, self.network).gossip
+
+    @property
+    def watcher(self) -> Watcher:
+        """The chain as this node sees it."""
+        return cast(AccountedChain, self.chain).chain.watcher
 
     def _liar(self, action: Action) -> Liar | None:
         unit: UnitId | None = getattr(action, "unit", None)

@@ -7,6 +7,7 @@ the same lie without talking.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -106,7 +107,7 @@ class Liar:
 # ── workers ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Impostor(Liar):
+class Impostor(Liar, ABC):
     """Answers what it did not work out, and knows better than to pay for a second jury."""
 
     def lie(self, action: Action) -> Lie | None:
@@ -114,8 +115,9 @@ class Impostor(Liar):
             return self.do_nothing
         return self.answer if isinstance(action, Solve) else None
 
+    @abstractmethod
     async def answer(self, action: Solve, tries: Any) -> Event | None:
-        raise NotImplementedError
+        """Instead of solving it."""
 
 
 class Fabricate(Impostor):
@@ -225,15 +227,14 @@ class Equivocate(Liar):
     def __init__(self, node: Cheat) -> None:
         super().__init__(node)
         self._bids: list[BidHeard] = []
-        gossip = node.network.gossip  # type: ignore[attr-defined]
-        emit = gossip._emit
+        emit = node.gossip.emit
 
         async def listen(event: Event) -> None:
             if isinstance(event, BidHeard):
                 self._bids.append(event)
             await emit(event)
 
-        gossip._emit = listen
+        node.gossip.emit = listen
 
     def lie(self, action: Action) -> Lie | None:
         return self.award_twice if isinstance(action, SendAward) else None
@@ -300,7 +301,7 @@ class CopyReport(Liar):
         return self.checked(action, ACCUSATION)
 
     async def copy(self, action: CommitReport, tries: Any) -> Event | None:
-        watcher = self.node.chain.chain.watcher  # type: ignore[attr-defined]
+        watcher = self.node.watcher
         while True:
             view = watcher.book.get(action.unit)
             others = (

@@ -99,7 +99,7 @@ class Gossip:
         draw_commit: DrawCommitOf = nothing_drawn,
     ) -> None:
         self._domain, self._settings, self._peers, self._directory = domain, settings, peers, directory
-        self._standing, self._emit, self._now = standing, emit, now
+        self._standing, self.emit, self._now = standing, emit, now
         self._draw_commit = draw_commit
         self._secrets_waiting = 0
         prefix = f"/blockedge/1/{domain.chain_id}/0x{domain.contract.hex()}"
@@ -146,18 +146,18 @@ class Gossip:
         async for message, standing in self._inbox:
             match message:
                 case SecretMessage():
-                    await self._emit(
+                    await self.emit(
                         SecretHeard(unit=message.unit, secret=message.secret, guard_r=message.guard_r)
                     )
                 case RequestMessage() if standing is not None:
-                    await self._emit(
+                    await self.emit(
                         RequestHeard(
                             request=message.request, task=message.task, sig=message.sig, standing=standing
                         )
                     )
                 case BidsMessage() if standing is not None:
                     for bid, digest, sig in zip(message.bids, message.digests, message.sigs, strict=True):
-                        await self._emit(BidHeard(bid=bid, digest=digest, sig=sig, standing=standing))
+                        await self.emit(BidHeard(bid=bid, digest=digest, sig=sig, standing=standing))
                 case _:
                     pass  # key cards are in the directory; reports have no event yet
 

@@ -35,7 +35,7 @@ class Hoard(Performer):
         self._kept: dict[bytes, bytes] = {}
 
     async def __call__(self, action: Action, tries: Tries) -> Event | None:
-        blobs = self.content._blobs.held  # type: ignore[attr-defined]
+        blobs = self.content.blobs.held  # type: ignore[attr-defined]
         match action:
             case DeliverResult():
                 await trio.sleep_forever()
