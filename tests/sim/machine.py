@@ -132,7 +132,7 @@ class SimContent(ContentStore):
         super().__init__(_Blobs(held), fetcher, engines, check)
 
     async def fetch(self, root: Root, holders: Sequence[Address], *, max_size: int = MAX_STDIN) -> None:
-        if not self._blobs.has(root):
+        if not self.blobs.has(root):
             await self._fetcher.fetch(root, holders, max_size=max_size)
 
 
