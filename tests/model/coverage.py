@@ -82,7 +82,7 @@ WITH_COURT = """
     defend: TooLate 17 · done 107
     demand: BadLength 1 · BadMode 6 · BadOpening(output) 2 · BadOpening(result) 13 · BadPhase 64 · BadUnit 8
     demand: Ineligible(requester) 7 · NotCourt 11 · TooLate 2 · done 92
-    draw: BadOpening(drawn) 1 · BadOpening(secret) 56 · BadPhase 93 · BadUnit 12 · TooLate 15 · done 191
+    draw: BadOpening(drawn) 30 · BadOpening(secret) 56 · BadPhase 93 · BadUnit 12 · TooLate 15 · done 191
     end: PAID by a jury of 11 6 · PAID by a jury of 23 16 · PAID by a jury of 23 without input 1
     end: PAID by a jury of 5 8 · PAID by a jury of 5 without input 1 · PAID in time 410 · PAID secretless 65
     end: REFUSED a demand unanswered 25 · REFUSED after an Ack 100 · REFUSED without an Ack 13

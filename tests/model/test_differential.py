@@ -50,5 +50,5 @@ def test_contracts_without_a_court_do_as_the_model_says() -> None:
 
 @pytest.mark.timeout(1800)
 def test_contracts_with_a_court_do_as_the_model_says() -> None:
-    coverage = played(range(100, 130), court=True)
+    coverage = played(range(100, 134), court=True)
     assert EXPLORED or lacking(coverage, WITH_COURT) == []

@@ -247,6 +247,8 @@ class Crowd(Mistakes):
         if unit.terms.spot_bps == 0:
             return self._reveal(unit, job) if job.diligent else None
         if unit.drawn:
+            if now <= world.secret_by(unit) and self._sometimes(0.05):
+                return self._draw(unit, job)  # again
             comes = unit.id[4] % 4 != 0 and self._drawn(unit) is not None  # one checker in four does not
             in_time = now <= world.check_by(unit)
             if unit.checked is None and (in_time or self._sometimes(0.2)):

@@ -29,8 +29,9 @@ RARE = {
 
 class Mistakes(Juries):
     def _spoilt(self, call: Call) -> Call:
-        """One call in seven has something wrong with it; of the rare ones, one in three."""
-        if not self._sometimes(0.3 if call.name in RARE else 0.14):
+        """One call in seven has something wrong with it; of the rare ones, one in three, and half of the fines."""
+        odds = 0.5 if call.name == "fineChecker" else 0.3 if call.name in RARE else 0.14
+        if not self._sometimes(odds):
             return call
         ways = [self._by_another]
         match call.name:
@@ -143,7 +144,8 @@ class Mistakes(Juries):
     def _odd_words(self, call: Call) -> Call:
         """Of the plain arguments, one is another: a hash, a number, a proof, some bytes."""
         places = range(1, len(call.args))
-        place = self.chance.choice(places)
+        proofs = [place for place in places if isinstance(call.args[place], SeatProof)]
+        place = self.chance.choice(proofs if proofs and self._sometimes(0.4) else places)
         return replace(call, args=tuple(self._other(a) if i == place else a for i, a in enumerate(call.args)))
 
     def _other(self, value: Any) -> Any:
