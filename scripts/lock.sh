@@ -2,7 +2,7 @@
 # Writes the lock files from pyproject.toml: versions and hashes of every package, for every platform at once.
 #
 #   requirements.lock         what a node needs to run
-#   requirements-dev.lock     that, the demo and the tools (what `make setup` installs)
+#   requirements-dev.lock     that, the demo, the experiments and the tools (what `make setup` installs)
 #   requirements-gmp.lock     GMP for machines without libgmp-dev and without root
 #   requirements-guests.lock  the C compiler for WASM programs
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
