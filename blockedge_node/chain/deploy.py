@@ -1,10 +1,10 @@
 """Deploys a coalition's contracts, for devnets, tests and whoever founds one.
 
-    PowJudge ─▶ Court ─▶ Reports, Disputes ─▶ BlockEdge
+    PowJudge ─▶ Court ─▶ Reports, Disputes, Auctions ─▶ BlockEdge
 
 Court and BlockEdge name each other, and neither can be changed later: so the Court is told the address that
 BlockEdge will have, which follows from the deployer's account and nonce, and BlockEdge refuses to be created
-anywhere else. Reports and Disputes hold code that runs on BlockEdge's storage; it refuses any with other constants.
+anywhere else. The three between them hold code that runs on BlockEdge's storage; it refuses any with other constants.
 What `deploy` returns goes into the coalition's file: each member checks all code hashes at start (docs/protocol.md
 §1).
 """
@@ -31,7 +31,7 @@ from blockedge_node.errors import ChainError
 from blockedge_node.wire.eip712 import address_of
 
 RECEIPT_SECONDS = 120.0
-AFTER_COURT = 3  # BlockEdge is the third contract created after the Court
+AFTER_COURT = 4  # BlockEdge is the fourth contract created after the Court
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Deployment:
 
     chain_id: int
     block: int  # where the logs begin
-    contracts: Mapping[str, Address]  # contract, judge, reports, disputes, and court if there is one
+    contracts: Mapping[str, Address]  # contract, judge, reports, disputes, auctions, court if any
     codes: Mapping[str, Hash]  # keccak256 of the code of each
     params: Params
 
@@ -78,7 +78,8 @@ async def deploy(rpc: Rpc, key: bytes, params: Params, *, court: bool = True) ->
         params = replace(params, court=made["court"].created or ZERO_ADDRESS)
     made["reports"] = await _create(rpc, key, "Reports", astuple(params), judge.created)
     made["disputes"] = await _create(rpc, key, "Disputes", astuple(params))
-    parts = [made[name].created for name in ("judge", "reports", "disputes")]
+    made["auctions"] = await _create(rpc, key, "Auctions", astuple(params))
+    parts = [made[name].created for name in ("judge", "reports", "disputes", "auctions")]
     made["contract"] = await _create(rpc, key, "BlockEdge", astuple(params), *parts)
     contracts = {name: receipt.created for name, receipt in made.items() if receipt.created is not None}
     await _check(rpc, contracts["contract"], params)

@@ -164,6 +164,7 @@ class CodeHashes(Section):
     judge: HexHash | None = None
     reports: HexHash | None = None
     disputes: HexHash | None = None
+    auctions: HexHash | None = None
     court: HexHash | None = None
 
 
@@ -175,7 +176,8 @@ class Coalition(Section):
     contract: HexAddress
     judge: HexAddress = ZERO_ADDRESS  # of kind 1
     reports: HexAddress = ZERO_ADDRESS  # whose code the contract runs for rare calls, and …
-    disputes: HexAddress = ZERO_ADDRESS  # … for checks and disputes
+    disputes: HexAddress = ZERO_ADDRESS  # … for checks and disputes, and …
+    auctions: HexAddress = ZERO_ADDRESS  # … for on-chain auctions
     court: HexAddress = ZERO_ADDRESS  # zero: none; then kind 2 is negotiated and paid, and never judged
     deployment_block: int = Field(default=0, ge=0)  # events are read from here on
     block_time: int = Field(default=12, ge=1, le=60)  # seconds between blocks, rounded up
@@ -199,7 +201,7 @@ class Coalition(Section):
     def other_codes(self) -> dict[Address, Hash | None]:
         """What must stand at the addresses of all contracts but the first; None: any code."""
         found = {}
-        for name in ("judge", "reports", "disputes", "court"):
+        for name in ("judge", "reports", "disputes", "auctions", "court"):
             at, code = getattr(self, name), getattr(self.code_hashes, name)
             if at != ZERO_ADDRESS:
                 found[Address(at)] = None if code is None else Hash(code)

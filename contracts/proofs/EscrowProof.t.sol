@@ -9,7 +9,7 @@ import {Account, Params} from "../src/Types.sol";
 import {Proof} from "./Proof.sol";
 
 contract EscrowBooks is BlockEdge {
-    constructor(Params memory p, Single rare) BlockEdge(p, IJudge(address(0)), rare, rare) {}
+    constructor(Params memory p, Single rare) BlockEdge(p, IJudge(address(0)), rare, rare, rare) {}
 
     function put(address who, uint96 free, uint96 locked) external {
         (_accounts[who].free, _accounts[who].locked) = (free, locked);
@@ -40,7 +40,7 @@ contract EscrowProof is Proof {
         edge = new EscrowBooks(_params(address(0)), Single(address(this)));
     }
 
-    /// @notice As Reports and Disputes tell BlockEdge what they were made with.
+    /// @notice As its siblings tell BlockEdge what they were made with.
     function params() external pure returns (Params memory) {
         return _params(address(0));
     }

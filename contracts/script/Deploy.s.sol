@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Auctions} from "../src/Auctions.sol";
 import {BlockEdge} from "../src/BlockEdge.sol";
 import {Court} from "../src/Court.sol";
 import {Disputes} from "../src/Disputes.sol";
@@ -17,11 +18,18 @@ import {vm} from "./Vm.sol";
 /// @dev The court is told where BlockEdge will stand, which follows from the deployer's nonce; BlockEdge refuses
 /// to be created anywhere else.
 contract Deploy {
-    event Deployed(address blockEdge, address powJudge, address reports, address disputes, address court);
+    event Deployed(
+        address blockEdge,
+        address powJudge,
+        address reports,
+        address disputes,
+        address auctions,
+        address court
+    );
 
     function run(string calldata profile, address deployer) external returns (BlockEdge blockEdge) {
         Params memory p = ParamsFile.load(profile);
-        address predicted = vm.computeCreateAddress(deployer, uint256(vm.getNonce(deployer)) + 4);
+        address predicted = vm.computeCreateAddress(deployer, uint256(vm.getNonce(deployer)) + 5);
 
         vm.startBroadcast(deployer);
         IJudge powJudge = new PowJudge();
@@ -29,10 +37,16 @@ contract Deploy {
         p.court = address(court);
         Reports reports = new Reports(p, powJudge);
         Disputes disputes = new Disputes(p);
-        blockEdge = new BlockEdge(p, powJudge, reports, disputes);
+        Auctions auctions = new Auctions(p);
+        blockEdge = new BlockEdge(p, powJudge, reports, disputes, auctions);
         vm.stopBroadcast();
         emit Deployed(
-            address(blockEdge), address(powJudge), address(reports), address(disputes), address(court)
+            address(blockEdge),
+            address(powJudge),
+            address(reports),
+            address(disputes),
+            address(auctions),
+            address(court)
         );
     }
 }

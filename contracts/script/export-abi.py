@@ -16,7 +16,7 @@ from typing import Any
 
 CONTRACTS = Path(__file__).resolve().parent.parent
 TARGET = CONTRACTS.parent / "blockedge_node" / "chain" / "abi"
-NAMES = ("BlockEdge", "Court", "Disputes", "PowJudge", "Reports")
+NAMES = ("Auctions", "BlockEdge", "Court", "Disputes", "PowJudge", "Reports")
 
 
 def artifact(name: str) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def exported(name: str) -> str:
     compiled = artifact(name)
     abi = compiled["abi"]
     if name == "BlockEdge":
-        # The interface names every parameter, also of the calls that Reports and Disputes execute, and lists
+        # The interface names every parameter, also of the calls that its siblings execute, and lists
         # their errors, which solc does not see in BlockEdge's own code.
         interface = artifact("IBlockEdge")["abi"]
         declared = {(entry["type"], entry.get("name")) for entry in interface}

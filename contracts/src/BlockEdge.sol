@@ -3,13 +3,24 @@ pragma solidity 0.8.37;
 
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 
-import {IBlockEdge, IChecks, IDisputes, IOutputs, IReports, ITimeouts} from "./interfaces/IBlockEdge.sol";
+import {Hashing} from "./Hashing.sol";
+import {
+    IAuctions,
+    IBlockEdge,
+    IChecks,
+    IDisputes,
+    IOutputs,
+    IReports,
+    ITimeouts
+} from "./interfaces/IBlockEdge.sol";
 import {IContested} from "./interfaces/IContested.sol";
 import {ICourt, IRule, IRuled} from "./interfaces/ICourt.sol";
 import {IJudge} from "./interfaces/IJudge.sol";
 import {Single} from "./Single.sol";
 import {State} from "./State.sol";
 import {
+    Auction,
+    Bid,
     Demand,
     Docket,
     KIND_POW,
@@ -17,6 +28,7 @@ import {
     Proof,
     Report,
     ReportOpening,
+    Request,
     Result,
     Ruling,
     SeatProof,
@@ -27,24 +39,27 @@ import {Units} from "./Units.sol";
 /// @title BlockEdge: the one contract users talk to.
 /// @notice Start reading at IBlockEdge. In order of inheritance: State (storage, parameters), Ledger (moves
 /// money), Reputation (scores), Endings (who gets what), Escrow (balances), Units (the life of a unit). The
-/// calls of Reports and Disputes run in the code of these two contracts, on this contract's storage.
+/// calls of Reports, Disputes and Auctions run in the code of these three contracts, on this contract's storage.
 contract BlockEdge is Units {
     address private immutable REPORTS;
     address private immutable DISPUTES;
+    address private immutable AUCTIONS;
     address private immutable POW_JUDGE;
 
     /// @param p The deployment's constants, config/params.*.json. `court` is 0 or a Court that was created
     /// for this contract's address.
     /// @param powJudge The judge of kind 1.
-    /// @param reports, disputes Created with the same constants.
-    constructor(Params memory p, IJudge powJudge, Single reports, Single disputes) State(p) {
+    /// @param reports, disputes, auctions Created with the same constants.
+    constructor(Params memory p, IJudge powJudge, Single reports, Single disputes, Single auctions) State(p) {
         if (p.court != address(0) && _blockEdgeOf(p.court) != address(this)) revert BadTerms("court");
         bytes32 constants = keccak256(abi.encode(p));
         if (keccak256(abi.encode(reports.params())) != constants) revert BadTerms("reports");
         if (keccak256(abi.encode(disputes.params())) != constants) revert BadTerms("disputes");
+        if (keccak256(abi.encode(auctions.params())) != constants) revert BadTerms("auctions");
         POW_JUDGE = address(powJudge);
         REPORTS = address(reports);
         DISPUTES = address(disputes);
+        AUCTIONS = address(auctions);
     }
 
     function _blockEdgeOf(address court) private view returns (address) {
@@ -57,6 +72,21 @@ contract BlockEdge is Units {
     }
 
     // ── calls that others execute: same selector, same calldata ─────────────────────────────────────────
+
+    /// @inheritdoc IAuctions
+    function announce(Request calldata, bytes32[] calldata) external {
+        _run(AUCTIONS);
+    }
+
+    /// @inheritdoc IAuctions
+    function postBid(Request calldata, Bid calldata) external {
+        _run(AUCTIONS);
+    }
+
+    /// @inheritdoc IAuctions
+    function closeAuction(Request calldata, uint16, bytes32[] calldata) external {
+        _run(AUCTIONS);
+    }
 
     /// @inheritdoc IChecks
     function draw(Unit calldata, bytes32, bytes32) external {
@@ -165,6 +195,14 @@ contract BlockEdge is Units {
     function isReporter(bytes32 unit, address who) external view returns (bool) {
         if (who == address(0)) return false;
         return _reporters[unit][who] || _reports[unit][0].author == who || _reports[unit][1].author == who;
+    }
+
+    /// @inheritdoc IBlockEdge
+    function auctionOf(
+        bytes32 task,
+        uint16 shard
+    ) external view returns (uint256 closesAt, Auction memory best) {
+        return (_announcements[task].closesAt, _auctions[Hashing.unit(task, shard)]);
     }
 
     /// @inheritdoc IBlockEdge

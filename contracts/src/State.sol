@@ -8,6 +8,8 @@ import {IBlockEdgeErrors, IBlockEdgeEvents} from "./interfaces/IBlockEdge.sol";
 import {Hashing} from "./Hashing.sol";
 import {
     Account,
+    Announcement,
+    Auction,
     BPS,
     Demand,
     Docket,
@@ -60,6 +62,8 @@ abstract contract State is EIP712, ReentrancyGuardTransient, IBlockEdgeErrors, I
     mapping(bytes32 unit => mapping(address author => bool)) internal _reporters; // court kinds only
     mapping(bytes32 unit => mapping(bytes32 resultHash => uint256)) internal _firstOf; // 1 + lowest behind the accuser
     mapping(bytes32 unit => mapping(uint256 index => Demand)) internal _demands;
+    mapping(bytes32 task => Announcement) internal _announcements;
+    mapping(bytes32 unit => Auction) internal _auctions;
 
     constructor(Params memory p) EIP712("BlockEdge", "1") {
         if (p.feeBps > 10_000) revert BadTerms("feeBps");
@@ -67,6 +71,7 @@ abstract contract State is EIP712, ReentrancyGuardTransient, IBlockEdgeErrors, I
         if (p.feeUnit == 0) revert BadTerms("feeUnit");
         if (p.refFuel == 0) revert BadTerms("refFuel");
         if (p.vwinBase > p.vwinMax) revert BadTerms("vwinMax");
+        if (p.bidBlocks == 0) revert BadTerms("bidBlocks");
         // An exit matures only after every promise that the balance may have covered (§7.2).
         if (p.unbond <= p.maxAward) revert BadTerms("unbond");
 

@@ -224,6 +224,28 @@ struct Docket {
     // that of a check that agrees
 }
 
+enum AuctionState {
+    None,
+    Open,
+    Closed
+}
+
+/// One slot a task whose shards are auctioned on the chain.
+struct Announcement {
+    uint40 closesAt; // the last block in which bids count; 0: never announced
+    uint216 drawCommits; // the low bits of their hash: whoever closes brings them along
+}
+
+/// Two slots a shard: the best bid so far. Emptied when the shard becomes a unit.
+struct Auction {
+    address worker; // 0: nobody has bid
+    uint96 price;
+    uint96 deposit;
+    uint32 delay;
+    uint32 score;
+    bool closed; // without a unit: no bid, or too late
+}
+
 /// The requester's demand for one chunk of an output that is not on the chain.
 struct Demand {
     uint32 chunk;

@@ -7,19 +7,16 @@ import {IBlockEdge} from "./interfaces/IBlockEdge.sol";
 import {Endings} from "./Endings.sol";
 import {Escrow} from "./Escrow.sol";
 import {Hashing} from "./Hashing.sol";
+import {Requests} from "./Requests.sol";
 import {Selection} from "./Selection.sol";
 import {
     Award,
     AwardItem,
     Bid,
-    BPS,
     CHUNK,
     FLAG_CHECK_MISSED,
     FLAG_DRAWN,
     FLAG_SECRET_SHOWN,
-    KIND_POW,
-    KIND_WASM,
-    MAX_DELAY,
     MODE_NO_DEMAND,
     Opening,
     Phase,
@@ -37,7 +34,7 @@ import {newSlot, UnitSlot} from "./UnitSlot.sol";
 /// @title A unit's life while nobody misbehaves: award, commit, reveal, settle.
 /// @dev The table of docs/protocol.md §3.3. Public functions walk their arrays; each item is checked by one
 /// function that reverts for calldata and returns the selector of the error for state and time.
-abstract contract Units is Escrow, Endings {
+abstract contract Units is Escrow, Endings, Requests {
     bytes4 private constant DONE = 0;
 
     /// What one item of an award says once it is checked.
@@ -97,28 +94,10 @@ abstract contract Units is Escrow, Endings {
         tasks = new bytes32[](requests.length);
         for (uint256 i = 0; i < requests.length; ++i) {
             Request calldata request = requests[i];
-            _checkRequest(request);
+            _checkRequest(request, 0);
             tasks[i] = _taskOf(request);
             emit Requested(tasks[i], request);
         }
-    }
-
-    function _checkRequest(Request calldata request) private view {
-        bool judged = request.kind == KIND_POW;
-        if (!judged && request.kind != KIND_WASM) revert BadTerms("kind");
-        // A judged kind always shows its output, and ONCHAIN has its own entry.
-        if (request.mode & ~(judged ? 0 : MODE_NO_DEMAND) != 0) revert BadMode(request.mode);
-        if (request.maxPrice == 0) revert BadTerms("maxPrice");
-        if (request.maxDelay == 0 || request.maxDelay > MAX_DELAY) revert BadTerms("maxDelay");
-        if (uint256(request.wPrice) + request.wDelay + request.wRep != BPS) revert BadTerms("weights");
-        if (COURT == address(0) || judged) {
-            if (request.spotBps != 0) revert BadTerms("spotBps");
-            if (request.checkFee != 0) revert BadTerms("checkFee");
-        } else {
-            if (request.spotBps < SPOT_BPS_MIN || request.spotBps > BPS) revert BadTerms("spotBps");
-            if (request.checkFee == 0 || request.checkFee > SEAT / 10) revert BadTerms("checkFee");
-        }
-        if (request.acl != 0) revert BadTerms("acl"); // of a later stage
     }
 
     /// @notice All that depends on signed fields and the sender alone (§2.1 a): reverts, and never changes.
@@ -166,14 +145,6 @@ abstract contract Units is Escrow, Endings {
         reg.termsHash = Hashing.hashMemory(terms);
         reg.notBefore = signed.notBefore;
         reg.registerBy = signed.registerBy;
-    }
-
-    /// @dev A slow node's time to recompute. Not from the winner's own delay: a fast winner would make
-    /// slower checkers late.
-    function _vwin(uint256 fuel) private view returns (uint32) {
-        uint256 vwin = VWIN_BASE + (3 * fuel + REF_FUEL - 1) / REF_FUEL;
-        if (vwin > VWIN_MAX) revert BadTerms("fuel");
-        return uint32(vwin);
     }
 
     function _checkLosers(Request calldata request, bytes32 task, AwardItem calldata item) private view {

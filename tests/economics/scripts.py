@@ -107,15 +107,16 @@ class Chain:
         self.now = START
         self.after(0)
         nonce = self.evm.basic(FOUNDER).nonce
-        self.params = replace(params, court=created_by(Address(b"\xf0" * 20), nonce + 3))
+        self.params = replace(params, court=created_by(Address(b"\xf0" * 20), nonce + 4))
         constants = astuple(self.params)
         judge = self._create("PowJudge")
         reports = self._create("Reports", constants, judge)
         disputes = self._create("Disputes", constants)
-        edge = created_by(Address(b"\xf0" * 20), nonce + 4)
+        auctions = self._create("Auctions", constants)
+        edge = created_by(Address(b"\xf0" * 20), nonce + 5)
         court = self._create("Court", constants, edge)
         assert court == self.params.court
-        assert self._create("BlockEdge", constants, judge, reports, disputes) == edge
+        assert self._create("BlockEdge", constants, judge, reports, disputes, auctions) == edge
         self.domain = Domain(CHAIN_ID, Address(edge))
         self.at = {"BlockEdge": edge, "Court": court}
         self.signers = {

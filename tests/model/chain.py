@@ -55,12 +55,13 @@ class Chain:
         judge = self._deploy("PowJudge")
         self.at: dict[str, Address] = {}
         if court:  # it has to know where BlockEdge will stand
-            self.at["Court"] = self._deploy("Court", astuple(params), _created(4))
+            self.at["Court"] = self._deploy("Court", astuple(params), _created(5))
             params = replace(params, court=self.at["Court"])
         self.params = params
         reports = self._deploy("Reports", astuple(params), judge)
         disputes = self._deploy("Disputes", astuple(params))
-        self.at["BlockEdge"] = self._deploy("BlockEdge", astuple(params), judge, reports, disputes)
+        auctions = self._deploy("Auctions", astuple(params))
+        self.at["BlockEdge"] = self._deploy("BlockEdge", astuple(params), judge, reports, disputes, auctions)
         self.domain = Domain(CHAIN_ID, self.at["BlockEdge"])
 
     def _deploy(self, name: str, *args: Any) -> Address:

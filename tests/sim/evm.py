@@ -109,10 +109,11 @@ class SimChain:
         self.params = PARAMS
         if court:
             nonce = self._evm.basic(_hex(FOUNDER)).nonce
-            block_edge = created_by(FOUNDER, nonce + 3)  # after the Court and two that share its calls
+            block_edge = created_by(FOUNDER, nonce + 4)  # after the Court and three that share its calls
             self.params = replace(PARAMS, court=self._create("Court", astuple(PARAMS), block_edge))
         constants = astuple(self.params)
-        parts = self._create("Reports", constants, judge), self._create("Disputes", constants)
+        parts = [self._create("Reports", constants, judge)]
+        parts += [self._create(name, constants) for name in ("Disputes", "Auctions")]
         self._at = _hex(self._create("BlockEdge", constants, judge, *parts))
         self.domain = Domain(CHAIN_ID, Address(bytes.fromhex(self._at[2:])))
         self.blocks = [Block(genesis, None)]

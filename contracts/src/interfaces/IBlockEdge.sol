@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {
     Account,
+    Auction,
     AwardItem,
     Bid,
     Demand,
@@ -37,19 +38,20 @@ interface IBlockEdgeErrors {
     error BadMode(uint8 mode);
     /// @notice A listed bid breaks the rule of this name (ASCII): docs/protocol.md §5.
     error Ineligible(bytes32 rule);
-    /// @notice The listed bid at this index does not rank below the one before it.
+    /// @notice The listed bid at this index does not rank below the one before it. 0: a posted bid does not
+    /// rank above the best so far.
     error Unranked(uint256 index);
     /// @notice The arrays of a call differ in length.
     error BadLength(uint256 expected, uint256 actual);
     /// @notice Something shown does not hash to what was committed; `what` is its name in ASCII.
     error BadOpening(bytes32 what);
-    /// @notice The unit, or the report, is in another phase than the call needs.
+    /// @notice The unit, the report or the auction (AuctionState) is in another phase than the call needs.
     error BadPhase(uint8 expected, uint8 actual);
     /// @notice Terms and data do not hash to the digest on record.
     error BadUnit(uint208 expected, uint208 actual);
-    /// @notice The call opens after this time.
+    /// @notice The call opens after this time; of an auction, after this block.
     error TooEarly(uint256 opensAt);
-    /// @notice The call's deadline is over.
+    /// @notice The call's deadline is over; for the bids of an auction a block, for its Request a time.
     error TooLate(uint256 deadline);
     /// @notice A free balance does not cover what must be locked (wei).
     error Insolvent(uint256 required, uint256 free);
@@ -88,6 +90,30 @@ interface IBlockEdgeEvents {
     event Awarded(
         bytes32 indexed unit, address indexed requester, address indexed worker, Terms terms, uint40 startAt
     );
+    /// @notice The shards of the Request are for sale: bids count until the block `closesAt`. `drawCommits`: one
+    /// a shard; none if nothing is spot-checked.
+    event Announced(
+        bytes32 indexed task,
+        address indexed requester,
+        Request request,
+        uint256 closesAt,
+        bytes32[] drawCommits
+    );
+    /// @notice The best bid so far. `rep` is R as the contract read it (ppm), and what `score` counts.
+    event BidPosted(
+        bytes32 indexed unit,
+        address indexed worker,
+        uint96 price,
+        uint96 deposit,
+        uint32 delay,
+        uint32 rep,
+        uint256 score
+    );
+    /// @notice The bid that was the best is not any more; `deposit` wei of it came free.
+    event Outbid(bytes32 indexed unit, address indexed worker, uint96 deposit);
+    /// @notice The auction of this shard ended without a unit, and nothing is locked for it any more. `worker`: 0 if
+    /// nobody had bid; else who had, and was not written down in time.
+    event Lapsed(bytes32 indexed unit, address indexed worker, uint96 deposit);
     event Committed(bytes32 indexed unit, bytes32 commitment);
     /// @notice The unit is marked drawn; its seed is keccak256(abi.encode(secret, commitment)).
     event Drawn(bytes32 indexed unit, bytes32 secret, bytes32 guardR);
@@ -150,6 +176,29 @@ interface IChecks {
         uint40 committedAt,
         SeatProof calldata proof
     ) external;
+}
+
+/// @title Units whose worker the contract chooses: bids are transactions (docs/protocol.md §5, ONCHAIN).
+interface IAuctions {
+    /// @notice The requester, in time for the Request's expiry, once a task: offers all shards of a Request with the
+    /// ONCHAIN bit, to bids of the next BID_BLOCKS blocks. Locks maxPrice + its fee + checkFee a shard.
+    /// @param drawCommits One a shard, each hiding its own secret; none if spotBps is 0.
+    /// @dev 5, 15
+    function announce(Request calldata request, bytes32[] calldata drawCommits) external;
+
+    /// @notice The worker, in the BID_BLOCKS blocks after the announcement and until the Request's expiry: takes the
+    /// lead of the bid's shard, by the score of §5 with R as it is now, whatever the bid's `rep` says. Locks its
+    /// deposit and frees the outbid one. A bid is an Ack (bid only with the input at hand), cannot be taken back,
+    /// and must not expire before the Request.
+    /// @dev 5, 15
+    function postBid(Request calldata request, Bid calldata bid) external;
+
+    /// @notice Anyone, after the last block of bids, once a shard: the leading worker's unit is ASSIGNED,
+    /// acknowledged with startAt = now; what the requester had locked beyond it comes free. Without a bid, or after
+    /// the Request's expiry, nobody gets the unit and all locks of the shard are returned.
+    /// @param drawCommits As announced.
+    /// @dev 2, 5, 8, 9, 19, 20
+    function closeAuction(Request calldata request, uint16 shard, bytes32[] calldata drawCommits) external;
 }
 
 /// @title Two-stage reports against a revealed result (docs/protocol.md §6.4).
@@ -231,6 +280,7 @@ interface ITimeouts {
 interface IBlockEdge is
     IBlockEdgeErrors,
     IBlockEdgeEvents,
+    IAuctions,
     IChecks,
     IReports,
     IDisputes,
@@ -312,6 +362,13 @@ interface IBlockEdge is
     function docketOf(bytes32 unit) external view returns (Docket memory);
 
     function reportOf(bytes32 unit, uint16 index) external view returns (Report memory);
+
+    /// @notice The last block in which bids for a task count (0: it was never announced), and the leading bid of a
+    /// shard, empty where there is none and once it became a unit.
+    function auctionOf(
+        bytes32 task,
+        uint16 shard
+    ) external view returns (uint256 closesAt, Auction memory best);
 
     /// @notice The demands of a unit, in order.
     function demandsOf(bytes32 unit) external view returns (Demand[] memory);

@@ -5,7 +5,7 @@ import {vm} from "../../script/Vm.sol";
 import {ParamsFile} from "../../script/ParamsFile.sol";
 import {IBlockEdge, IBlockEdgeErrors as Errors} from "../../src/interfaces/IBlockEdge.sol";
 import {Bid, Params, Phase, Request, Unit, UnitState} from "../../src/Types.sol";
-import {Deployment} from "../utils/Deployment.sol";
+import {Deployment, Siblings} from "../utils/Deployment.sol";
 import {Digests} from "../utils/Digests.sol";
 import {Fixture, Job} from "../utils/Fixture.sol";
 
@@ -98,6 +98,9 @@ contract ViewsTest is Fixture {
         q.unbond = q.maxAward;
         _refused(q, "unbond");
         q = _dev();
+        q.bidBlocks = 0;
+        _refused(q, "bidBlocks");
+        q = _dev();
         q.court = address(new OtherCourt());
         _refused(q, "court");
         q.court = address(0xbeef);
@@ -114,8 +117,11 @@ contract ViewsTest is Fixture {
         Creator creator = new Creator();
         Params memory other = _dev();
         other.grace += 1;
-        vm.expectRevert(abi.encodeWithSelector(Errors.BadTerms.selector, bytes32("reports")));
-        creator.createMixed(p, other, powJudge);
+        bytes32[3] memory names = [bytes32("reports"), "disputes", "auctions"];
+        for (uint256 i = 0; i < 3; ++i) {
+            vm.expectRevert(abi.encodeWithSelector(Errors.BadTerms.selector, names[i]));
+            creator.createMixed(p, other, powJudge, i);
+        }
     }
 
     function _dev() private view returns (Params memory) {
@@ -129,7 +135,7 @@ contract ViewsTest is Fixture {
     }
 
     function test_reports_ownStorageIsEmpty() public {
-        (address reports,) = Deployment.rare(p, powJudge);
+        address reports = Deployment.rare(p, powJudge).reports;
         Job memory job = _powJob();
         _toRevealed(job);
         vm.expectRevert(abi.encodeWithSelector(Errors.BadPhase.selector, Phase.Revealed, Phase.None));
@@ -154,10 +160,14 @@ contract Creator {
         return address(Deployment.create(params, judge));
     }
 
-    /// @dev Rare calls made for `rare` are given to a BlockEdge of `params`.
-    function createMixed(Params memory params, Params memory rare, address judge) external {
-        (address reports, address disputes) = Deployment.rare(rare, judge);
-        Deployment.create(params, judge, reports, disputes);
+    /// @dev One sibling made for `rare` is given to a BlockEdge of `params`.
+    function createMixed(Params memory params, Params memory rare, address judge, uint256 which) external {
+        Siblings memory right = Deployment.rare(params, judge);
+        Siblings memory mixed = Deployment.rare(rare, judge);
+        if (which != 0) mixed.reports = right.reports;
+        if (which != 1) mixed.disputes = right.disputes;
+        if (which != 2) mixed.auctions = right.auctions;
+        Deployment.create(params, judge, mixed);
     }
 }
 

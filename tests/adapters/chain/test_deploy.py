@@ -58,7 +58,7 @@ async def test_a_coalition_file_must_name_the_right_court(
 
 async def test_the_code_of_every_contract_is_compared(anvil: Anvil, deployed: Deployment) -> None:
     others = {at: keccak256(b"another code") for at in deployed.others}
-    for name in ("judge", "reports", "disputes", "court"):
+    for name in ("judge", "reports", "disputes", "auctions", "court"):
         at = deployed.contracts[name]
         with pytest.raises(ChainError, match=f"has other code at 0x{at.hex()}"):
             async with running(anvil, deployed, WORKER, others={**deployed.others, at: others[at]}):
