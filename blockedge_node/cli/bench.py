@@ -12,8 +12,15 @@ from blockedge_node.cli.context import session
 from blockedge_node.cli.devnet import perform
 
 app = typer.Typer(
-    help="Measure gas, negotiation, idle load, the executor, and what dishonesty pays.", no_args_is_help=True
+    help="Measure gas, negotiation, idle load, the executor, what dishonesty pays, and the paper's figures.",
+    no_args_is_help=True,
 )
+
+QUICK = typer.Option(
+    "--quick", help="Fewer runs, under two minutes, and only the conditions that they support."
+)
+OUT = typer.Option("--out", help="Where CSV files and plots are written.")
+FIGURES = Path("build/figures")
 
 
 @app.command()
@@ -46,6 +53,18 @@ def executor(ctx: typer.Context) -> None:
     from blockedge_node.experiments import bench
 
     perform(session(ctx), bench.executor)
+
+
+@app.command()
+def fig6(
+    ctx: typer.Context,
+    quick: Annotated[bool, QUICK] = False,
+    out: Annotated[Path, OUT] = FIGURES,
+) -> None:
+    """Fig. 6: a worker's balance against how often it is wrong; on the contracts, to the wei. 10 minutes."""
+    from blockedge_node.experiments.figures import commands
+
+    perform(session(ctx), commands.fig6, quick=quick, out=out)
 
 
 @app.command()

@@ -31,9 +31,9 @@ class Keys:
     peer: str
 
 
-def found(url: str, *, court: bool = True) -> Deployment:
-    """Deploy with the dev parameters of config/params.dev.json, in blocks that come as fast as they are needed."""
-    params = load_params((SOURCE / "config" / "params.dev.json").read_text())
+def found(url: str, *, court: bool = True, profile: str = "dev") -> Deployment:
+    """Deploy with the constants of config/params.`profile`.json, in blocks that come as fast as they are needed."""
+    params = load_params((SOURCE / "config" / f"params.{profile}.json").read_text())
     anvil.rpc(url, "anvil_setBalance", "0x" + address_of(FOUNDER_KEY).hex(), hex(100 * ETHER))
 
     async def run() -> Deployment:

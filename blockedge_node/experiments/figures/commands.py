@@ -1,0 +1,15 @@
+"""The verbs of `blockedge bench` that make a figure each: measure, write down, print what holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from blockedge_node.experiments.figures.record import publish
+
+
+def fig6(*, quick: bool, out: Path) -> dict[str, Any]:
+    """Balance against abnormality probability."""
+    from blockedge_node.experiments.figures.fig6 import measure
+
+    return publish(measure(quick=quick), out)
