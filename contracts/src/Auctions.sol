@@ -10,6 +10,7 @@ import {State} from "./State.sol";
 import {
     Announcement,
     Auction,
+    AUCTION_SHARDS,
     AuctionState,
     Bid,
     MODE_ONCHAIN,
@@ -164,6 +165,7 @@ contract Auctions is Single, Requests, IAuctions {
 
     function _checkDrawCommits(Request calldata request, bytes32[] calldata drawCommits) private pure {
         uint256 needed = request.spotBps == 0 ? 0 : request.shards;
+        if (needed > AUCTION_SHARDS) revert BadTerms("shards");
         if (drawCommits.length != needed) revert BadLength(needed, drawCommits.length);
         for (uint256 i = 0; i < needed; ++i) {
             if (drawCommits[i] == 0) revert BadTerms("drawCommit");

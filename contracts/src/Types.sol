@@ -383,3 +383,5 @@ uint256 constant DEPOSIT_FACTOR = 20;
 uint256 constant CHUNK = 1024;
 uint256 constant DEMAND_LIMIT = 3;
 uint256 constant MAX_DELAY = 604_800;
+// Shards of an auctioned Request that is spot-checked: whoever closes one brings all their drawCommits.
+uint256 constant AUCTION_SHARDS = 64;

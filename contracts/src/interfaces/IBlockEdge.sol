@@ -182,7 +182,7 @@ interface IChecks {
 interface IAuctions {
     /// @notice The requester, in time for the Request's expiry, once a task: offers all shards of a Request with the
     /// ONCHAIN bit, to bids of the next BID_BLOCKS blocks. Locks maxPrice + its fee + checkFee a shard.
-    /// @param drawCommits One a shard, each hiding its own secret; none if spotBps is 0.
+    /// @param drawCommits One a shard, each hiding its own secret, of 64 shards at most; none if spotBps is 0.
     /// @dev 5, 15
     function announce(Request calldata request, bytes32[] calldata drawCommits) external;
 
