@@ -39,11 +39,11 @@ abstract contract JuryFixture is Fixture {
         vm.warp(block.timestamp + p.ticketAge);
     }
 
-    function _deploy(Params memory params, address judge) internal override returns (IBlockEdge) {
+    function _deploy(Params memory params, address judge) internal virtual override returns (IBlockEdge) {
         return Deployment.createWithCourt(params, judge);
     }
 
-    function _ofOthers() internal view override returns (uint256 sum) {
+    function _ofOthers() internal view virtual override returns (uint256 sum) {
         for (uint256 i = 0; i < owners.length; ++i) {
             sum += _of(owners[i]);
         }
