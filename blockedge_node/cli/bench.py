@@ -56,6 +56,22 @@ def executor(ctx: typer.Context) -> None:
 
 
 @app.command()
+def fig5(
+    ctx: typer.Context,
+    quick: Annotated[bool, QUICK] = False,
+    runs: Annotated[int | None, typer.Option(min=1, help="Rounds of all k; default 30, quick 1.")] = None,
+    shares: Annotated[
+        str, typer.Option(help="How executors are held to their share: quota, turns, or auto.")
+    ] = "auto",
+    out: Annotated[Path, OUT] = FIGURES,
+) -> None:
+    """Fig. 5: how much sooner k stakeholders do a task; eight daemons with a fifth of a core each. 100 minutes."""
+    from blockedge_node.experiments.figures import commands
+
+    perform(session(ctx), commands.fig5, quick=quick, runs=runs, how=shares, out=out)
+
+
+@app.command()
 def fig6(
     ctx: typer.Context,
     quick: Annotated[bool, QUICK] = False,

@@ -8,6 +8,13 @@ from typing import Any
 from blockedge_node.experiments.figures.record import publish
 
 
+def fig5(*, quick: bool, runs: int | None, how: str, out: Path) -> dict[str, Any]:
+    """Efficiency against the number of stakeholders."""
+    from blockedge_node.experiments.figures.fig5 import measure
+
+    return publish(measure(quick=quick, runs=runs, how=how), out)
+
+
 def fig6(*, quick: bool, out: Path) -> dict[str, Any]:
     """Balance against abnormality probability."""
     from blockedge_node.experiments.figures.fig6 import measure
