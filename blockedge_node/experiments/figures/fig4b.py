@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SEED: Final = "fig4b"
 NODES: Final = 5
 RUNS: Final = 2000
-SHORT: Final = 60  # with --quick
+SHORT: Final = 40  # with --quick
 WINDOW: Final = 0.3  # seconds in which bids are collected
 PAPER: Final = 6.40  # seconds: what the paper measured, one block of its chain
 SLOWER: Final = 50.0  # ms beyond the window that the median may take …
