@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -53,6 +53,40 @@ def executor(ctx: typer.Context) -> None:
     from blockedge_node.experiments import bench
 
     perform(session(ctx), bench.executor)
+
+
+@app.command()
+def fig4(
+    ctx: typer.Context,
+    part: Annotated[
+        Literal["a", "b", "both"], typer.Option(help="a: auctions on the chain, b: gossip.")
+    ] = "both",
+    quick: Annotated[bool, QUICK] = False,
+    runs: Annotated[
+        int | None, typer.Option(min=1, help="A variant; default 2000, quick 200 and 40.")
+    ] = None,
+    out: Annotated[Path, OUT] = FIGURES,
+) -> None:
+    """Fig. 4: negotiation time, on the chain as the paper has it, and by gossip; five daemons. 70 minutes."""
+    from blockedge_node.experiments.figures import commands
+
+    perform(session(ctx), commands.fig4, part=part, quick=quick, runs=runs, out=out)
+
+
+@app.command()
+def fig5(
+    ctx: typer.Context,
+    quick: Annotated[bool, QUICK] = False,
+    runs: Annotated[int | None, typer.Option(min=1, help="Rounds of all k; default 30, quick 1.")] = None,
+    shares: Annotated[
+        Literal["auto", "quota", "turns"], typer.Option(help="How executors are held to their share.")
+    ] = "auto",
+    out: Annotated[Path, OUT] = FIGURES,
+) -> None:
+    """Fig. 5: how much sooner k stakeholders do a task; eight daemons with a fifth of a core each. 100 minutes."""
+    from blockedge_node.experiments.figures import commands
+
+    perform(session(ctx), commands.fig5, quick=quick, runs=runs, how=shares, out=out)
 
 
 @app.command()

@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from math import ceil
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -146,11 +147,12 @@ def create(
     block_time: float,
     policies: Mapping[int, Mapping[str, object]],
     tickets: Mapping[int, int] = MappingProxyType({}),
+    profile: str = "dev",
 ) -> Devnet:
     """Start the chain, deploy, make `count` funded nodes. Raises ConfigError if a devnet runs there.
 
-    `policies` adds lines to a node's [policy], `tickets` says how many it stakes, both by number from 1. The
-    daemons are not started yet.
+    `policies` adds lines to a node's [policy], `tickets` says how many it stakes, both by number from 1. `profile`
+    names the contracts' constants: slow blocks need prod's windows. The daemons are not started yet.
     """
     if record(directory).exists():
         old = Devnet.load(directory)
@@ -166,7 +168,7 @@ def create(
     directory.mkdir(parents=True)
     process, url = anvil.launch(directory, block_time=block_time)
     try:
-        return _populate(directory, count, process, url, block_time, policies, tickets)
+        return _populate(directory, count, process, url, block_time, policies, tickets, profile)
     except BaseException:
         process.stop()
         raise
@@ -180,10 +182,11 @@ def _populate(
     block_time: float,
     policies: Mapping[int, Mapping[str, object]],
     tickets: Mapping[int, int],
+    profile: str,
 ) -> Devnet:
     from blockedge_node.devnet.founding import found, make_node  # heavy imports: web3
 
-    deployment = found(url)
+    deployment = found(url, profile=profile)
     contract = "0x" + deployment.block_edge.hex()
     ports = free_ports(count)
     nodes: list[Node] = []
@@ -232,7 +235,7 @@ def _coalition(deployment: Deployment, url: str, block_time: float) -> str:
             f'name = "devnet"\nchain_id = {deployment.chain_id}\n',
             *(f'{name} = "0x{at.hex()}"\n' for name, at in deployment.contracts.items()),
             f"deployment_block = {deployment.block}\n",
-            f'rpc = ["{url}"]\nblock_time = {max(1, round(block_time))}\n\n[code_hashes]\n',
+            f'rpc = ["{url}"]\nblock_time = {max(1, ceil(block_time))}\n\n[code_hashes]\n',
             *(f'{name} = "0x{code.hex()}"\n' for name, code in deployment.codes.items()),
         ]
     )

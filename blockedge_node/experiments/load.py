@@ -29,12 +29,19 @@ LOOK_EVERY: Final = 0.5  # seconds: each look costs the node that is measured a 
 
 @contextmanager
 def devnet(
-    count: int, policy: Mapping[str, object] | None = None, *, together: bool = True
+    count: int,
+    policy: Mapping[str, object] | None = None,
+    *,
+    together: bool = True,
+    block_time: float = 1,
+    profile: str = "dev",
 ) -> Iterator[Devnet]:
     """A devnet for one measurement; with `together` false its nodes are left for the caller to start."""
     with tempfile.TemporaryDirectory(prefix="blockedge-bench-") as directory:
         policies = {i: {**PRICES[i], **(policy or {})} for i in range(1, count + 1)}
-        made = cluster.create(Path(directory) / "net", count, block_time=1, policies=policies)
+        made = cluster.create(
+            Path(directory) / "net", count, block_time=block_time, policies=policies, profile=profile
+        )
         try:
             for i in range(1, count + 1) if together else ():
                 made = made.start_node(i)
@@ -88,7 +95,7 @@ def negotiate(runs: int = NEGOTIATIONS) -> dict[str, Any]:
         times, loads = [], []
         for _ in range(runs):
             times.append(_negotiation(api))
-            loads.append(_runnable())
+            loads.append(runnable())
     ordered = sorted(times)
     return {
         "runs": runs,
@@ -125,7 +132,7 @@ def _negotiation(api: Client) -> float:
     raise BlockEdgeError("a job did not end within 60 s")
 
 
-def _runnable() -> int:
+def runnable() -> int:
     """Processes of the whole machine that run or wait for a core, this one left out."""
     running = next(line for line in Path("/proc/stat").read_text().splitlines() if "procs_running" in line)
     return int(running.split()[1]) - 1

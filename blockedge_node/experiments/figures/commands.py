@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blockedge_node.experiments.figures.record import publish
+
+if TYPE_CHECKING:
+    from blockedge_node.experiments.figures.fig4 import Part
+
+
+def fig4(*, part: Part, quick: bool, runs: int | None, out: Path) -> dict[str, Any]:
+    """Negotiation time."""
+    from blockedge_node.experiments.figures.fig4 import measure
+
+    return publish(measure(part, quick=quick, runs=runs), out)
+
+
+def fig5(*, quick: bool, runs: int | None, how: str, out: Path) -> dict[str, Any]:
+    """Efficiency against the number of stakeholders."""
+    from blockedge_node.experiments.figures.fig5 import measure
+
+    return publish(measure(quick=quick, runs=runs, how=how), out)
 
 
 def fig6(*, quick: bool, out: Path) -> dict[str, Any]:

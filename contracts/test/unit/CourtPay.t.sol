@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {vm} from "../../script/Vm.sol";
-import {ICourtEvents as Events} from "../../src/interfaces/ICourt.sol";
+import {Log, vm} from "../../script/Vm.sol";
+import {ICourtErrors as Errors, ICourtEvents as Events} from "../../src/interfaces/ICourt.sol";
 import {Case, NO_INPUT, Phase, Ruling} from "../../src/Types.sol";
 import {CourtFixture} from "../utils/CourtFixture.sol";
 
@@ -144,6 +144,37 @@ contract CourtPayTest is CourtFixture {
         assertEq(_stakes() - before, 3 * FEE + 1, "what there was");
         assertEq(edge.pool(), 0, "nothing left");
         _assertBooks(0);
+    }
+
+    function test_pay_seatsBeyondThePotGainNothing() public {
+        uint32 payer = _stake(stranger);
+        edge.take(payer, p.seat - 3 * FEE);
+        Case memory c = _case();
+        edge.open(c, payer + 1, 10 * FEE);
+        _trial(c, "RRRRR");
+        vm.warp(_closesAt(c) + 1);
+        vm.recordLogs();
+        court.closeRound(_unit(), c, RIGHT);
+        Log[] memory logs = vm.getRecordedLogs();
+        uint256 paid = 0;
+        for (uint256 i = 0; i < logs.length; ++i) {
+            if (logs[i].topics[0] == Events.TicketPaid.selector) ++paid;
+        }
+        assertEq(paid, 3, "three fees, three payments: none of nothing");
+    }
+
+    // ── the price of a round ────────────────────────────────────────────────────────────────────────────
+
+    /// @dev The pot of round 0 is never written down: it is what five seats cost, or jurors are paid out of stakes.
+    function test_open_takesExactlyTheFeesOfFiveSeats() public {
+        Case memory c = _case();
+        uint256[3] memory wrong = [uint256(0), 5 * uint256(FEE) - 1, 5 * uint256(FEE) + 1];
+        for (uint256 i = 0; i < wrong.length; ++i) {
+            vm.prank(accuser);
+            vm.expectRevert(abi.encodeWithSelector(Errors.BadValue.selector, 5 * FEE, wrong[i]));
+            edge.open{value: wrong[i]}(c, 0, 0);
+        }
+        _open(c);
     }
 
     // ── outcomes and dues ───────────────────────────────────────────────────────────────────────────────

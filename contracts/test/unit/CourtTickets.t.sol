@@ -177,6 +177,17 @@ contract CourtTicketsTest is CourtFixture {
         _assertBooks(0);
     }
 
+    /// @dev An id that nobody has staked yet must not be marked as left: it would be somebody's, later.
+    function test_take_nothingLeavesNoTrace() public {
+        uint32 id = _stake(owner);
+        edge.take(id, p.seat);
+        vm.recordLogs();
+        edge.take(id, 1);
+        edge.take(9, 1);
+        assertEq(vm.getRecordedLogs().length, 0, "nothing was charged, and nobody left");
+        assertEq(court.ticketOf(9).leftAt, 0, "untouched");
+    }
+
     function test_take_belowHalfASeatTheTicketLeaves() public {
         uint32 id = _stake(owner);
         edge.take(id, p.seat / 2);
