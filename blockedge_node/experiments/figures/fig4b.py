@@ -85,7 +85,7 @@ Found = Mapping[str, Sequence[Negotiated]]  # by the variant's name
 
 
 def measure(runs: int, variants: Sequence[Variant] = VARIANTS) -> dict[str, list[Negotiated]]:
-    """`runs` negotiations of each variant; the variants take turns by sittings, so that a busy hour is everybody's."""
+    """`runs` negotiations of each variant, which take turns by sittings: a busy hour is everybody's."""
     found: dict[str, list[Negotiated]] = {variant.name: [] for variant in variants}
     for sitting, first in enumerate(range(0, runs, SITTING)):
         for variant in variants:
