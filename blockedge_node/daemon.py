@@ -151,6 +151,7 @@ async def run(config: Config, ring: logs.LogRing, make_performer: MakePerformer 
                 params=params,
                 me=chain.address,
                 heard=_tell_log,
+                crowd=p2p.crowd,
             )
             engines.append(engine)
             backend = NodeBackend(

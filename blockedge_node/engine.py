@@ -72,6 +72,7 @@ class Engine:
         params: Params,
         me: Address,
         heard: Callable[[Sequence[Note]], None] = lambda notes: None,
+        crowd: Callable[[], int] = lambda: 0,
     ) -> None:
         self.node = node  # as committed: what the API reads
         self.policy = policy
@@ -79,6 +80,10 @@ class Engine:
         self._perform = performer
         self._domain, self._params, self._me = domain, params, me
         self._heard = heard  # gets each line of story once it is written
+        self._count_crowd = (
+            crowd  # the nodes that are known: asked once a head, so that no turn moves in between
+        )
+        self._crowd = 0
         self._head: HeadSeen | None = None
         self._head_at = 0.0
         self._running: dict[Action, Running] = {}
@@ -158,6 +163,7 @@ class Engine:
         for told in burst:
             if isinstance(told.event, HeadSeen):
                 self._head, self._head_at = told.event, trio.current_time()
+                self._crowd = self._count_crowd()
             stepped = core.step(node, told.event, self._world())
             node = stepped.node
             changed.update(dict.fromkeys(stepped.changed))
@@ -183,6 +189,7 @@ class Engine:
             standing=self._head.standing,
             tickets=self._head.tickets,
             head_age=trio.current_time() - self._head_at,
+            crowd=self._crowd,
         )
 
     # ── what runs ────────────────────────────────────────────────────────────────────────────────────────

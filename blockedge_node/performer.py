@@ -28,6 +28,7 @@ from blockedge_node.core.actions import (
     Action,
     AnswerWatch,
     AwaitBids,
+    AwaitTurn,
     ChainAction,
     Check,
     DeliverResult,
@@ -60,6 +61,7 @@ from blockedge_node.core.events import (
     ReceiptSent,
     RefusalSent,
     RequestPublished,
+    TurnCame,
     WatchAnswered,
     WatchKept,
     WorkFailed,
@@ -122,6 +124,8 @@ class Performer:
                 return await self.publish_request(action, tries)
             case AwaitBids():
                 return await self.await_bids(action)
+            case AwaitTurn():
+                return await self.await_turn(action)
             case PublishBids():
                 return await self.publish_bids(action, tries)
             case SendAward():
@@ -169,9 +173,14 @@ class Performer:
             task=action.task,
             shard=action.shard,
             round=action.round,
+            look=action.look,
             draw_secret=self.chance.secret() if action.secrets else NO_SECRET,
             guard_secret=self.chance.secret() if action.secrets else NO_SECRET,
         )
+
+    async def await_turn(self, action: AwaitTurn) -> Event | None:
+        await trio.sleep(action.seconds)
+        return TurnCame(task=action.task, copy=action.copy)
 
     async def publish_secret(self, action: PublishSecret, tries: Tries) -> Event | None:
         await self._persist(

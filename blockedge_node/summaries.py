@@ -283,7 +283,8 @@ def bids_of(machine: Bidder, record: Record, me: bytes, now: int) -> list[models
     rows = []
     for mine in machine.bids:
         live = mine.is_live(now)
-        state = "won" if mine.won else "lost" if mine.lost else "live" if live else "expired"
+        ended = "won" if mine.won else "lost" if mine.lost else "silent" if mine.silent else "expired"
+        state = "live" if live else ended
         rows.append(
             models.Bid(
                 task=machine.task,

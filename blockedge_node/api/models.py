@@ -300,7 +300,7 @@ class Bid(Model):
     deposit: Wei
     delay: int
     rep: Ppm
-    state: str  # live, won, lost, none
+    state: str  # live, won, lost, silent (a better bid was heard), expired, none
     reason: str = ""
     at: float | None = None
 

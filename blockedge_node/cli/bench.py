@@ -102,6 +102,19 @@ def fig6(
 
 
 @app.command()
+def scale(
+    ctx: typer.Context,
+    nodes: Annotated[str, typer.Option(help="How many, sizes separated by commas.")] = "10,100,1000",
+    quick: Annotated[bool, QUICK] = False,
+    out: Annotated[Path, OUT] = FIGURES,
+) -> None:
+    """Auctions among up to a thousand nodes, simulated: bids, messages, time to award, price. A minute."""
+    from blockedge_node.experiments.figures import commands
+
+    perform(session(ctx), commands.scale, nodes=nodes, quick=quick, out=out)
+
+
+@app.command()
 def gains(
     ctx: typer.Context,
     params: Annotated[

@@ -32,6 +32,7 @@ SENTENCES: Mapping[str, str] = {
     "request.published": "request published for {shards} shards",
     "bid.made": "bid made on {bids} shards: {price}, deposit {deposit}, within {delay} s",
     "bid.none": "no bid ({reason}): {detail}",
+    "bid.silent": "bid kept back: a better bid was heard, of {by}",
     "bid.lost": "lost to {winner}: it promised {price}, {delay} s",
     "bid.ignored": "bid of {worker} ignored: {reason}",
     "award.made": "awarded to {worker}: {price}, deposit {deposit}, {delay} s, score {score} of {bids} bids",

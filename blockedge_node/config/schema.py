@@ -108,7 +108,10 @@ class PolicySection(Section):
     max_units: int = Field(default=16, ge=0)
     max_exposure: WeiAmount = 10**21
     risk_cap: WeiAmount = 10**18
-    bid_window: float = Field(default=0.3, gt=0, le=600)
+    bid_window: float = Field(default=1.0, gt=0, le=600)
+    close_early: bool = True
+    close_gain: int = Field(default=1_000, ge=0, le=1_000_000)
+    gossip_hop: float = Field(default=0.015, gt=0, le=10)
     ack_timeout: float = Field(default=5.0, gt=0, le=600)
     bid_ttl: int = Field(default=120, ge=1)
     spread: int = Field(default=4, ge=1)

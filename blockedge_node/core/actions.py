@@ -62,13 +62,23 @@ class PublishRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwaitBids:
-    """→ BidWindowClosed after `seconds`"""
+    """→ BidWindowClosed after `seconds`. `look` counts how often the requester has looked at what came in between."""
 
     task: TaskId
     shard: int
     round: int
     seconds: float
+    look: int = 0
     secrets: bool = False  # whether an Award of it takes a drawCommit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitTurn:
+    """→ TurnCame after `seconds`. `copy` as in PublishBids: each time has a turn of its own."""
+
+    task: TaskId
+    copy: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +209,7 @@ class Check:
 NetworkAction = (
     PublishRequest
     | AwaitBids
+    | AwaitTurn
     | PublishBids
     | SendAward
     | FetchInput
@@ -232,6 +243,7 @@ __all__ = [
     "AnswerWatch",
     "Appeal",
     "AwaitBids",
+    "AwaitTurn",
     "AwardCommit",
     "ChainAction",
     "Check",

@@ -175,11 +175,22 @@ class RequestPublished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BidWindowClosed:
+    """The window is over, or it is time to look whether it need last longer (core/turns.py)."""
+
     task: TaskId
     shard: int
     round: int  # 0 for the first choice, then one more for each award that failed
+    look: int = 0  # as in AwaitBids
     draw_secret: Secret = NO_SECRET  # for the one Award of this round, if its kind is spot-checked …
     guard_secret: Secret = NO_SECRET  # … and s_R: both fresh random bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnCame:
+    """Time to bid, or to be silent (core/turns.py)."""
+
+    task: TaskId
+    copy: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -321,6 +332,7 @@ Event = (
     | SecretHeard
     | RequestPublished
     | BidWindowClosed
+    | TurnCame
     | AckHeard
     | AwardFailed
     | InputFetched

@@ -38,12 +38,14 @@ from blockedge_node.core.bidder import Bidder
 from blockedge_node.core.checker import Checker
 from blockedge_node.core.events import (
     AwardHeard,
+    BidHeard,
     CheckOrdered,
     Event,
     HeadSeen,
     JobSubmitted,
     RefusalSent,
     RequestHeard,
+    TurnCame,
     WatchHeard,
 )
 from blockedge_node.core.finer import Finer
@@ -70,7 +72,7 @@ from blockedge_node.core.machines import (
     worker_key,
 )
 from blockedge_node.core.requester import Requester
-from blockedge_node.core.task import Result
+from blockedge_node.core.task import Bid, Result
 from blockedge_node.core.unit import UnitView
 from blockedge_node.core.verifier import Verifier
 from blockedge_node.core.ward import Ward
@@ -156,6 +158,10 @@ class _Step:
                 self._hear_award(event)
             case WatchHeard():
                 self._hear_watch(event)
+            case BidHeard(bid=Bid(task=task)) | TurnCame(task=task):
+                for key in (requester_key(task), bidder_key(task)):
+                    if key in self.machines:
+                        self._step(key, event)
             case CheckOrdered(view=view):
                 key = verifier_key(view.unit)
                 if key not in self.machines and verifiers.may_report(view, self.world):

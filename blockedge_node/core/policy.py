@@ -74,6 +74,12 @@ def free_for(world: World, until: int) -> int:
     return world.standing.account.covered(until) - world.exposure
 
 
+def has_room(bid: Bid, world: World) -> bool:
+    """Whether one more bid of mine may be live: one that was made before, and is only now said."""
+    stake = min(free_for(world, bid.expiry), world.policy.max_exposure - world.exposure)
+    return bid.deposit <= stake and world.units < world.policy.max_units
+
+
 def jurors_short(kind: int, world: World) -> int:
     """How many more ticket owners this kind needs before I open or take a unit of it; 0 without a jury (§6.2)."""
     if not has_jury(kind, world.params):

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from blockedge_node.core import shard as shards
+from blockedge_node.core import turns
 from blockedge_node.core.actions import (
     Action,
     Note,
@@ -27,6 +28,7 @@ from blockedge_node.core.actions import (
 )
 from blockedge_node.core.events import (
     BidHeard,
+    BidWindowClosed,
     Event,
     HeadSeen,
     JobCancelled,
@@ -45,7 +47,6 @@ from blockedge_node.core.world import World
 
 KEEP_OFFERS = 8  # a shard: enough to lose seven workers in a row, few enough to journal at every bid
 ANY_PRICE = 1 << 96
-REPEAT = 5  # seconds until a request that lacks bids is published again; doubled each time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,8 @@ def step(state: Requester, event: Event, world: World) -> tuple[Requester, tuple
             notes.append(note(state.task, "request.published", shards=len(state.shards)))
         case BidHeard() if event.bid.task == state.task:
             state = _hear_bid(state, event, world, notes)
+        case BidWindowClosed(task=state.task):
+            state = _each(state, lambda shard: shards.look_at_bids(shard, event, _best(state, shard), world))
         case JobCancelled(job=state.job):
             state = replace(state, cancelled=True)
         case HeadSeen():
@@ -103,9 +106,11 @@ def step(state: Requester, event: Event, world: World) -> tuple[Requester, tuple
 
 def due(state: Requester, world: World) -> tuple[Action, ...]:
     closed = _closed(state, world)
-    lacks_bids = not state.published or any(shards.lacks_bids(shard) for shard in state.shards)
-    publish = (PublishRequest(request=state.request, copy=_copy(state, world)),)
-    asking = publish if lacks_bids and not closed else ()
+    lacking = [shard for shard in state.shards if shards.lacks_bids(shard)]
+    copy = _copy(state, world)
+    again = not copy or any(_best(state, shard, at=world.now) is None for shard in lacking)
+    publish = (PublishRequest(request=state.request, copy=copy),)
+    asking = publish if (not state.published or lacking) and again and not closed else ()
     if not state.published:
         return asking
     checked = state.request.spot_bps != 0
@@ -116,9 +121,9 @@ def due(state: Requester, world: World) -> tuple[Action, ...]:
 
 
 def _copy(state: Requester, world: World) -> int:
-    """Said again after REPEAT, then twice, four times … that long, and once after every restart: who was away,
-    or had no room, may bid now."""
-    return ((world.now - (state.awake_at or world.now)) // REPEAT).bit_length()
+    """Said again after turns.REPEAT, then twice, four times … that long, and once after every restart: who was away,
+    had no room, or was silent, may bid now."""
+    return turns.copies_by(world.now - (state.awake_at or world.now))
 
 
 def finished(state: Requester, world: World) -> bool:
@@ -168,6 +173,14 @@ def _hear_bid(state: Requester, event: BidHeard, world: World, notes: list[Note]
     offer = Offer(bid=bid, digest=event.digest, sig=event.sig, covered=covered)
     ranked = sorted((*shard.offers, offer), key=lambda o: rank_key(state.request, o.bid), reverse=True)
     return _with(state, replace(shard, offers=tuple(ranked[:KEEP_OFFERS])))
+
+
+def _best(state: Requester, shard: Shard, at: int = 0) -> int | None:
+    """The score of the best offer that may have this shard at the time `at`, None without one."""
+    left = (
+        o.bid for o in shard.offers if o.bid.worker not in (*shard.spent, *state.avoid) and o.bid.expiry >= at
+    )
+    return next((score(state.request, bid).total for bid in left), None)
 
 
 def _place(state: Requester, promised: int, world: World, notes: list[Note]) -> Requester:

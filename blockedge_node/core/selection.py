@@ -146,6 +146,12 @@ def rank_key(request: Request, bid: Bid) -> tuple[int, int, bytes]:
     return score(request, bid).total, -bid.price, tie_break(bid)
 
 
+def outranks(request: Request, bid: Bid, other: Bid) -> bool:
+    """Whether `bid` is better: as rank_key has it, which is asked only where the scores are equal."""
+    one, two = score(request, bid).total, score(request, other).total
+    return one > two if one != two else rank_key(request, bid) > rank_key(request, other)
+
+
 def ranked(request: Request, bids: Iterable[Bid]) -> list[Bid]:
     """Eligible bids of one shard, best first, in the order the contract asks for."""
     return sorted(bids, key=lambda bid: rank_key(request, bid), reverse=True)

@@ -29,7 +29,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from blockedge_node.core import merkle, spotcheck
+from blockedge_node.core import merkle, spotcheck, turns
 from blockedge_node.core.actions import (
     Action,
     AwaitBids,
@@ -94,6 +94,9 @@ class Shard:
     offers: tuple[Offer, ...] = ()  # best first
     round: int = 0  # awards that died
     chosen: bool = False  # the bid window is over: whoever is best now gets the award
+    looks: int = volatile(0)  # at the bids so far, whether they are enough …
+    waited: float = volatile(0.0)  # … seconds from publishing to the last look …
+    pause: float = volatile(0.0)  # … and to the next one
     secrets: tuple[DrawSecrets, ...] = ()  # one pair an award, the last is that of this round
     placed: Placed | None = None
     spent: tuple[Address, ...] = ()  # workers whose award died
@@ -170,12 +173,6 @@ def hear(shard: Shard, event: Event, task: TaskId, notes: list[Note]) -> Shard:
     """What bidders, the winner and our own actions bring; of the task `task`."""
     placed = shard.placed
     match event:
-        case BidWindowClosed(shard=shard.index, round=shard.round) if event.task == task:
-            if shard.chosen:
-                return shard  # one pair a round: another may be in an Award already
-            fresh = DrawSecrets(secret=event.draw_secret, guard_secret=event.guard_secret)
-            kept = shard.secrets if event.draw_secret == NO_SECRET else (*shard.secrets, fresh)
-            return replace(shard, chosen=True, secrets=kept)
         case AckHeard() if placed and event.award == placed.digest and not placed.ack:
             ack, award = event.ack, placed.signed.award
             if ack.award != placed.digest or not award.not_before <= ack.start_at <= award.register_by:
@@ -204,6 +201,26 @@ def hear(shard: Shard, event: Event, task: TaskId, notes: list[Note]) -> Shard:
             return shard
         case _:
             return shard
+
+
+def look_at_bids(shard: Shard, event: BidWindowClosed, best: int | None, world: World) -> Shard:
+    """The window is over, or may be: `best` is the score of the best offer that can have the award."""
+    if shard.chosen or (event.shard, event.round, event.look) != (shard.index, shard.round, shard.looks):
+        return shard  # one pair of secrets a round: another may be in an Award already
+    waited = shard.waited + _window(shard, world)
+    left = 0.0 if shard.round else turns.until_next_look(waited, best, world)
+    if left:
+        return replace(shard, looks=shard.looks + 1, waited=waited, pause=left)
+    fresh = DrawSecrets(secret=event.draw_secret, guard_secret=event.guard_secret)
+    kept = shard.secrets if event.draw_secret == NO_SECRET else (*shard.secrets, fresh)
+    return replace(shard, chosen=True, secrets=kept, looks=0, waited=0.0, pause=0.0)
+
+
+def _window(shard: Shard, world: World) -> float:
+    """Seconds that the bids are waited for until the next look; an award that died leaves the next one none."""
+    if shard.round:
+        return 0.0
+    return shard.pause if shard.looks else turns.until_next_look(0.0, None, world)
 
 
 FAILED_AS = {
@@ -291,8 +308,15 @@ def _talk(shard: Shard, task: TaskId, closed: str, checked: bool, world: World) 
     if placed is None:
         if shard.chosen or closed:
             return ()
-        seconds = 0.0 if shard.round else world.policy.bid_window
-        return (AwaitBids(task=task, shard=shard.index, round=shard.round, seconds=seconds, secrets=checked),)
+        await_bids = AwaitBids(
+            task=task,
+            shard=shard.index,
+            round=shard.round,
+            seconds=_window(shard, world),
+            look=shard.looks,
+            secrets=checked,
+        )
+        return (await_bids,)
     if placed.ack or placed.failed or world.now > placed.register_by:
         return ()
     return (SendAward(signed=placed.signed, digest=placed.digest, timeout=world.policy.ack_timeout),)

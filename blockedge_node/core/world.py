@@ -32,7 +32,10 @@ class Policy:
     max_units: int = 16  # live bids and units at a time
     max_exposure: int = 10**21  # Σ deposits at stake at a time, wei
     risk_cap: int = 10**18  # start before registration only up to this price
-    bid_window: float = 0.3  # seconds from publishing to choosing
+    bid_window: float = 1.0  # seconds from publishing to choosing, at most …
+    close_early: bool = True  # … or as soon as no bid that is better by …
+    close_gain: int = 1_000  # … this much of the score (ppm) can still be on its way (core/turns.py)
+    gossip_hop: float = 0.015  # seconds a message takes to a neighbour, its checks included
     ack_timeout: float = 5.0  # seconds to wait for an Ack before the next bid
     bid_ttl: int = 120  # seconds a bid stays good beyond its own needs
     spread: int = 4  # a worker gets at most ⌈shards/spread⌉ of a task while others' bids exist
@@ -67,6 +70,7 @@ class World:
     exposure: int = 0  # wei that my live bids, awards and units may still lock out of my free balance
     units: int = 0  # how many live bids and units that is
     queue: float = 0.0  # planned seconds of work before a new unit could start
+    crowd: int = 0  # nodes that are known, this one included; 0: nobody was heard of yet
 
     @property
     def now(self) -> int:

@@ -87,7 +87,13 @@ def _plays(devnet: Devnet, node: int) -> list[str]:
 
 
 def _policies() -> dict[int, dict[str, object]]:
-    common: dict[str, object] = {"bid_window": 2.0, "max_units": 64, "attempts": 1, "delay_floor": 12}
+    common: dict[str, object] = {
+        "bid_window": 2.0,
+        "close_early": False,
+        "max_units": 64,
+        "attempts": 1,
+        "delay_floor": 12,
+    }
     looks = {2: LOOKS, INSPECTOR: LOOKS}
     return {node: {**common, "verify_bps_court": looks.get(node, 0)} for node in range(1, NODES + 1)}
 

@@ -60,6 +60,11 @@ class Directory:
         raw, now = peer.to_bytes(), self._now()
         return [a for a, card in self._cards.items() if card.peer_id == raw and card.expiry >= now]
 
+    def count(self, but: Address) -> int:
+        """Addresses with an unexpired KeyCard, `but` not among them."""
+        now = self._now()
+        return sum(card.expiry >= now for who, card in self._cards.items() if who != but)
+
 
 def _newest(entries: OrderedDict[Address, Any], who: Address) -> None:
     entries.move_to_end(who)

@@ -259,6 +259,10 @@ class P2P:
         """What others may dial, with the peer id; empty while the host is being rebuilt."""
         return [str(a) for a in self._link.addresses()] if self._link is not None else []
 
+    def crowd(self) -> int:
+        """Nodes that have shown a KeyCard which is still good, and this one."""
+        return 1 + self.directory.count(but=self._signer.address)
+
     def rows(self) -> list[PeerRow]:
         return rows(self.peers, self.directory.owners_of)
 

@@ -108,7 +108,7 @@ def _try(call: Callable[[], Any]) -> Any | None:
 def network(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """A module's POLICY, if it has one, goes for every node of its network."""
     directory = tmp_path_factory.mktemp("net") / "dev"
-    policy = {"bid_window": 1.5, **getattr(request.module, "POLICY", {})}
+    policy = {"bid_window": 1.5, "close_early": False, **getattr(request.module, "POLICY", {})}
     policies = {i: {**PRICES[i], **policy} for i in range(1, NODES + 1)}
     devnet = cluster.create(directory, NODES, block_time=1.0, policies=policies)
     try:

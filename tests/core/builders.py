@@ -52,7 +52,7 @@ DEV = Params(  # docs/protocol.md §7.2
     fee_unit=10**15,
     bid_blocks=1,
 )
-POLICY = Policy(block_time=1, delay_floor=10, verify_bps=10_000)
+POLICY = Policy(block_time=1, delay_floor=10, verify_bps=10_000, close_early=False)
 
 
 def who(name: str) -> Address:

@@ -43,6 +43,7 @@ from blockedge_node.core.events import (
     RequestPublished,
     ResultHeard,
     SecretHeard,
+    TurnCame,
     WatchAnswered,
     WatchHeard,
     WatchKept,
@@ -235,6 +236,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     heard,
     st.just(RequestPublished(task=ASKED.task, at=0.0)),
     st.builds(BidWindowClosed, task=st.just(ASKED.task), shard=st.integers(0, 2), round=st.integers(0, 1)),
+    st.builds(TurnCame, task=st.sampled_from((ASKED.task, THEIRS.task(DOMAIN))), copy=st.integers(0, 2)),
     digests.flatmap(
         lambda d: st.builds(
             AckHeard,
@@ -334,11 +336,12 @@ def test_a_busy_life_has_a_machine_of_every_kind_but_those_of_a_draw() -> None:
 
 
 @settings(max_examples=150)
-@given(st.sampled_from(([], BUSY)), st.lists(events, max_size=30))
-def test_a_node_handles_anything(before: list[Event], after: list[Event]) -> None:
+@given(st.sampled_from(([], BUSY)), st.lists(events, max_size=30), st.sampled_from((0, 1000)))
+def test_a_node_handles_anything(before: list[Event], after: list[Event], crowd: int) -> None:
     history = [*before, *after]
     policy = {"towers": (CAROL,), "clients": frozenset({CAROL}), "appeal_budget": 10**15}
-    node, here = Node(), world(BOB, verify_own_bps=10_000, verify_bps_court=10_000, **policy)
+    here = world(BOB, verify_own_bps=10_000, verify_bps_court=10_000, close_early=crowd > 0, **policy)
+    node, here = Node(), replace(here, crowd=crowd)
     for event in history:
         if isinstance(event, HeadSeen):
             here = replace(here, head=event.head, standing=event.standing, tickets=event.tickets)

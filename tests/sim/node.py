@@ -39,6 +39,7 @@ POLICY = Policy(
     block_time=1,
     delay_floor=10,
     bid_ttl=60,
+    gossip_hop=0.05,  # network.Faults.delay at its worst
     speed=5 * 10**7,  # slow: the jobs here declare little fuel, and shall take some seconds
 )
 PATIENCE = 2.0  # seconds for which a draw secret waits for its unit (chain/watcher.py)

@@ -43,7 +43,7 @@ def bids_are_mine_and_eligible(case: Case) -> bool:
             found = case.machine(bidder_key(bids[0].task))
             if not isinstance(found, Bidder):
                 return True
-            known = {mine.bid for mine in found.bids}
+            known = {mine.bid for mine in found.bids if mine.said}
             request, params, at = found.request, case.world.params, found.heard_at
             return any(
                 bid not in known or bid.worker != case.world.me or why_ineligible(request, bid, params, at=at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from blockedge_node.errors import ConfigError
 from blockedge_node.experiments.figures.record import publish
 
 if TYPE_CHECKING:
@@ -30,3 +31,16 @@ def fig6(*, quick: bool, out: Path) -> dict[str, Any]:
     from blockedge_node.experiments.figures.fig6 import measure
 
     return publish(measure(quick=quick), out)
+
+
+def scale(*, nodes: str, quick: bool, out: Path) -> dict[str, Any]:
+    """Auctions by the size of their network. Raises ConfigError for sizes that are none."""
+    from blockedge_node.experiments.crowd.scale import measure
+
+    try:
+        sizes = sorted({int(size) for size in nodes.split(",")})
+    except ValueError:
+        sizes = []
+    if not sizes or sizes[0] < 3 or sizes[-1] > 5_000:
+        raise ConfigError(f'--nodes {nodes}: sizes are numbers from 3 to 5000, separated by commas: "10,100"')
+    return publish(measure(sizes, quick=quick), out)

@@ -70,6 +70,7 @@ class Negotiated:
 
 PLAIN: Final[Mapping[str, object]] = {
     "bid_window": WINDOW,
+    "close_early": False,  # the whole window, as the paper has it
     "verify_bps": 0,  # nobody recomputes: that is Fig. 6's subject
     "max_units": 100_000,  # bids live for minutes and two are made a second
 }
