@@ -37,11 +37,12 @@ from blockedge_node.config import Coalition, Config, load, load_coalition
 from blockedge_node.content import Caps, ContentStore
 from blockedge_node.core.actions import ChainAction, Note
 from blockedge_node.core.deadlines import too_short
-from blockedge_node.core.events import CallMined, Event, RequestHeard
+from blockedge_node.core.events import CallMined, Event, HeadSeen, RequestHeard
 from blockedge_node.core.ids import Address, Secret, short
 from blockedge_node.core.job import ENGINE
 from blockedge_node.core.node import MACHINES
 from blockedge_node.core.params import Params
+from blockedge_node.core.task import Request
 from blockedge_node.core.unit import Standing
 from blockedge_node.engine import Engine
 from blockedge_node.engine import load as load_node
@@ -170,7 +171,7 @@ async def run(config: Config, ring: logs.LogRing, make_performer: MakePerformer 
                 await services.start(_stop_on_signal, services.cancel_scope)
                 await services.start(pool.serve)
                 services.start_soon(_test_executor, pool, engine)
-                services.start_soon(chain.run, engine.tell)
+                services.start_soon(chain.run, lambda event: engine.tell(_with_objection(event, content)))
                 await services.start(engine.run)
                 await services.start(p2p.run)
                 await services.start(_serve_api, config, backend)
@@ -262,10 +263,20 @@ async def _serve_api(
 
 
 def _with_objection(event: Event, content: ContentStore) -> Event:
-    """A request reaches the core together with what is known here about its program."""
+    """A request, heard or announced on the chain, reaches the core with what is known here about its program."""
+
+    def why(request: Request) -> str:
+        known = content.objection(request)
+        return known.why if known else ""
+
     if isinstance(event, RequestHeard):
-        known = content.objection(event.request)
-        return replace(event, objection=known.why if known else "")
+        return replace(event, objection=why(event.request))
+    if isinstance(event, HeadSeen) and event.auctions:
+        shown = (
+            replace(view, objection=why(view.request)) if view.takes_bids(event.newest) else view
+            for view in event.auctions
+        )
+        return replace(event, auctions=tuple(shown))
     return event
 
 

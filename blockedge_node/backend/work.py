@@ -48,7 +48,7 @@ class WorkPart(Parts):
             id=Hash(job_id),
             nonce=time.time_ns() // 1000,
             kind=Kind.WASM if spec.kind == "wasm" else Kind.POW,
-            mode=Mode.NO_DEMAND if spec.no_demand else 0,
+            mode=(Mode.NO_DEMAND if spec.no_demand else 0) | (Mode.ONCHAIN if spec.onchain else 0),
             program=Root(spec.program or ZERO_HASH),
             inputs=inputs,
             shards=spec.shards,

@@ -2,6 +2,7 @@
 
     submit frames --input photos/*.ppm      a built-in program, its input cut by its own rules
     submit render --param width=1200        one that takes parameters, see `program list`
+    submit frames photos/*.ppm --onchain    let the contract choose among bids on the chain
     submit ./my.wasm --input data --shards 4    any WASI program
     submit pow --bits 20 --range 1000000    proof-of-work search, judged by the contract
 
@@ -45,6 +46,7 @@ class Order:
     label: str
     spot_bps: int | None
     check_fee: int | None
+    onchain: bool
     workers: tuple[str, ...]
 
 
@@ -117,6 +119,13 @@ def submit(
         list[str] | None,
         typer.Option("--worker", help="An account whose bids count; may be repeated. None: everybody's."),
     ] = None,
+    onchain: Annotated[
+        bool,
+        typer.Option(
+            "--onchain",
+            help="Let the contract choose: the request and its bids are transactions, and the best wins.",
+        ),
+    ] = False,
     challenge: Annotated[str | None, typer.Option(help="pow: 32 bytes of hex; default: random.")] = None,
     bits: Annotated[int, typer.Option(min=0, max=256, help="pow: leading zero bits to find.")] = 20,
     span: Annotated[
@@ -168,8 +177,11 @@ def submit(
         label=label if label is not None else work.label,
         spot_bps=None if spot is None else parse_share(spot),
         check_fee=None if check_fee is None else parse_fee(check_fee),
+        onchain=onchain,
         workers=tuple(map(parse_account, worker or ())),
     )
+    if order.onchain and order.workers:
+        raise ConfigError("--onchain lets the contract choose among all bids: leave --worker out")
     if work.kind == "pow" and (order.spot_bps is not None or order.check_fee is not None):
         raise ConfigError("a search is judged by the contract: --spot and --check-fee are for programs")
     if work.warning:
@@ -193,6 +205,7 @@ def submit(
         "lifetime": order.lifetime,
         "label": order.label,
         "workers": order.workers,
+        "onchain": order.onchain,
         "spot_bps": order.spot_bps,
         "check_fee": None if order.check_fee is None else str(order.check_fee),
     }

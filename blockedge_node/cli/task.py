@@ -37,6 +37,7 @@ def list_jobs(
         (
             job["id"] if run.verbose else short(job["id"]),
             job["label"] or job["kind"],
+            job["mode"],
             job["state"],
             f"{job['shards_done']}/{job['shards']}",
             f"{job['shards_settled']}/{job['shards']}",
@@ -45,7 +46,7 @@ def list_jobs(
         )
         for job in jobs
     ]
-    text = run.out.table(("job", "label", "state", "done", "settled", "spent", "detail"), rows)
+    text = run.out.table(("job", "label", "mode", "state", "done", "settled", "spent", "detail"), rows)
     run.out.answer(
         jobs, text or ("nothing is stuck" if stuck else "no jobs: `blockedge task submit` hands one in")
     )
@@ -71,6 +72,7 @@ def job_text(run: Session, job: dict[str, Any]) -> str:
         [
             ("job", job["id"]),
             ("label", job["label"]),
+            ("mode", "onchain: the contract chooses among bids" if job["mode"] == "onchain" else job["mode"]),
             ("state", f"{job['state']}: {done}"),
             (
                 "result",
@@ -88,8 +90,8 @@ def job_text(run: Session, job: dict[str, Any]) -> str:
 
 def task_text(run: Session, task: dict[str, Any]) -> str:
     about = (
-        f"task {task['id']}: kind {task['kind']}, {task['shards']} shards, at most {ether(task['max_price'])} "
-        f"and {task['max_delay']} s a unit"
+        f"task {task['id']}: kind {task['kind']}, {task['mode']}, {task['shards']} shards, "
+        f"at most {ether(task['max_price'])} and {task['max_delay']} s a unit"
     )
     rows = [
         (

@@ -11,9 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from blockedge_node.core.calls import (
+    Announce,
     Appeal,
     AwardCommit,
     ChainAction,
+    CloseAuction,
     CloseReports,
     CloseRound,
     CommitCheck,
@@ -25,6 +27,7 @@ from blockedge_node.core.calls import (
     Demand,
     Draw,
     FineChecker,
+    PostBid,
     RegisterAward,
     Registration,
     Reveal,
@@ -229,12 +232,14 @@ class Note:
 
 __all__ = [
     "Action",
+    "Announce",
     "AnswerWatch",
     "Appeal",
     "AwaitBids",
     "AwardCommit",
     "ChainAction",
     "Check",
+    "CloseAuction",
     "CloseReports",
     "CloseRound",
     "CommitCheck",
@@ -252,6 +257,7 @@ __all__ = [
     "HandWatch",
     "NetworkAction",
     "Note",
+    "PostBid",
     "PublishBids",
     "PublishRequest",
     "PublishSecret",

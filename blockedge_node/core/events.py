@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from blockedge_node.core.auction import AuctionView
 from blockedge_node.core.commitment import Role
 from blockedge_node.core.court import Ticket
 from blockedge_node.core.ids import NO_SECRET, Address, Digest, Hash, Root, Secret, Signature, TaskId, UnitId
@@ -81,6 +82,8 @@ class HeadSeen:
     standing: Standing
     views: tuple[UnitView, ...]
     tickets: tuple[Ticket, ...] = ()  # of the Court, all ever staked, by id
+    newest: int = 0  # number of the newest block, confirmed or not …
+    auctions: tuple[AuctionView, ...] = ()  # … and what is auctioned at it: bids must land in the next ones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

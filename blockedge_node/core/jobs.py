@@ -33,7 +33,7 @@ from blockedge_node.core.facts import note
 from blockedge_node.core.ids import Address, TaskId, UnitId
 from blockedge_node.core.policy import jurors_short, spot_check_of
 from blockedge_node.core.shard import ShardOutcome
-from blockedge_node.core.task import Kind, Request, Result
+from blockedge_node.core.task import Kind, Mode, Request, Result
 from blockedge_node.core.world import World
 
 LET_DOWN = frozenset({"slashed", "refused", "unresolved", "output_withheld"})
@@ -148,6 +148,10 @@ def request_of(job: Job, attempt: int, world: World) -> Request:
 
 def _attempt(job: Job, number: int, shards: Sequence[int], world: World) -> Attempt:
     request = request_of(job, number, world)
+    if (
+        len(shards) < job.shards
+    ):  # an announcement opens every shard: what is missing of some is asked for by gossip
+        request = replace(request, mode=request.mode & ~Mode.ONCHAIN)
     return Attempt(request=request, task=request.task(world.domain), shards=tuple(shards))
 
 

@@ -4,7 +4,9 @@
     job:<job>               jobs.JobRun        JobSubmitted                      settled or failed
     requester:<task>        Requester          its job's next attempt            every shard has ended
     bidder:<task>           Bidder             RequestHeard, if policy bids      no bid is live
+    auction:<task>          AuctionBidder      RequestHeard or HeadSeen with it  its auctions are fixed
     worker:<award>          Worker             AwardHeard, if the bidder agrees  its unit ended, or died
+                                               HeadSeen with an auction I won
     verifier:<unit>         Verifier           HeadSeen with a revealed result   the unit ended
     checker:<unit>          Checker            HeadSeen with my ticket drawn     the unit ended
     finer:<unit>            Finer              HeadSeen with a check missed      somebody was fined
@@ -20,9 +22,10 @@ last state is in the journal.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from blockedge_node.core import auction_bidder as auction_bidders
 from blockedge_node.core import bidder as bidders
 from blockedge_node.core import checker as checkers
 from blockedge_node.core import finer as finers
@@ -34,6 +37,8 @@ from blockedge_node.core import ward as wards
 from blockedge_node.core import watchtower as towers
 from blockedge_node.core import worker as workers
 from blockedge_node.core.actions import Action, Note, RefuseAward
+from blockedge_node.core.auction import AuctionView, is_onchain, terms_won
+from blockedge_node.core.auction_bidder import AuctionBidder
 from blockedge_node.core.bidder import Bidder
 from blockedge_node.core.checker import Checker
 from blockedge_node.core.events import (
@@ -46,14 +51,16 @@ from blockedge_node.core.events import (
     RequestHeard,
     WatchHeard,
 )
+from blockedge_node.core.facts import note
 from blockedge_node.core.finer import Finer
-from blockedge_node.core.ids import Digest, UnitId
+from blockedge_node.core.ids import Digest, TaskId, UnitId
 from blockedge_node.core.jobs import JobRun, TaskSeen
 from blockedge_node.core.juror import Juror
 from blockedge_node.core.machines import (
     MACHINES,
     Load,
     Machine,
+    auction_key,
     bidder_key,
     checker_key,
     due_of,
@@ -70,14 +77,15 @@ from blockedge_node.core.machines import (
     worker_key,
 )
 from blockedge_node.core.requester import Requester
-from blockedge_node.core.task import Result
-from blockedge_node.core.unit import UnitView
+from blockedge_node.core.task import Request, Result
+from blockedge_node.core.unit import Phase, Terms, UnitView
 from blockedge_node.core.verifier import Verifier
 from blockedge_node.core.ward import Ward
 from blockedge_node.core.watchtower import Tower
 from blockedge_node.core.worker import Worker
 from blockedge_node.core.world import World
 
+Auctioned = Requester | AuctionBidder | Worker  # who looks at auctions, each at those of its task
 STRANGERS = 256  # awards without a bid of ours whose streams are answered; beyond, they time out
 
 
@@ -125,7 +133,7 @@ def loaded(node: Node, world: World) -> World:
 
 def _with_load(world: World, load: Load) -> World:
     queue = max(0.0, load.work) / max(1, world.policy.slots)
-    return replace(world, exposure=load.exposure, units=load.units, queue=queue)
+    return replace(world, exposure=load.exposure, staked=load.staked, units=load.units, queue=queue)
 
 
 # ── one step ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -194,11 +202,17 @@ class _Step:
             self._put(key, asked)
 
     def _hear_request(self, event: RequestHeard) -> None:
-        key = bidder_key(event.task)
+        onchain = is_onchain(event.request)
+        key = auction_key(event.task) if onchain else bidder_key(event.task)
         if event.request.requester == self.bare.me:
             return
         if key in self.machines:
             self._step(key, event)
+            return
+        if onchain:
+            prepared = auction_bidders.prepare(event, self.world)
+            if prepared:
+                self._put(key, prepared)
             return
         machine, notes = bidders.begin(event, self.world)
         self.notes.extend(notes)
@@ -257,6 +271,8 @@ class _Step:
                     self._tell_job(asked)
             case Bidder():
                 self._put(key, *bidders.step(machine, event, self.world))
+            case AuctionBidder():
+                self._put(key, *auction_bidders.step(machine, event, self.world))
             case Worker():
                 self._put(key, *workers.step(machine, event, self.world))
             case Verifier():
@@ -280,9 +296,14 @@ class _Step:
     def _see_head(self, event: HeadSeen) -> None:
         """Every machine looks at its own units; then others begin for what they show: verifiers, jurors, wards."""
         views = {view.unit: view for view in event.views}
+        auctions: dict[TaskId, list[AuctionView]] = {}
+        for auction in event.auctions:
+            auctions.setdefault(auction.task, []).append(auction)
         for key in list(self.machines):
-            mine = tuple(views[unit] for unit in units_of(self.machines[key]) if unit in views)
-            self._step(key, replace(event, views=mine))
+            machine = self.machines[key]
+            mine = tuple(views[unit] for unit in units_of(machine) if unit in views)
+            opened = auctions.get(machine.task, ()) if isinstance(machine, Auctioned) else ()
+            self._step(key, replace(event, views=mine, auctions=tuple(opened)))
             if key not in self.changed and finished(self.machines[key], self.bare):
                 self._retire(key)
         for view in event.views:
@@ -290,7 +311,40 @@ class _Step:
             if key not in self.machines and verifiers.wants(view, self._delivered(view), self.world):
                 self._put(key, verifiers.begin(view))
             self._sit(view)
+        self._join_auctions(auctions, event)
         self._seek_towers()
+
+    def _join_auctions(self, auctions: Mapping[TaskId, Sequence[AuctionView]], event: HeadSeen) -> None:
+        """Bid where bids count; and work on whatever the chain says that I have won, whoever remembers the bid."""
+        for task, opened in auctions.items():
+            key, requester = auction_key(task), opened[0].request.requester
+            fresh = key not in self.machines and requester != self.bare.me
+            if fresh and any(view.takes_bids(event.newest) for view in opened):
+                self._put(key, *auction_bidders.begin(opened, event.newest, self.world))
+        for view in (view for opened in auctions.values() for view in opened):
+            if view.leads(self.bare.me) and view.is_fixed(self.bare.head.number):
+                terms = terms_won(view, self.bare.params)
+                if terms is not None:
+                    self._win(terms, view.request, view)
+        for unit in event.views:
+            if (
+                unit.phase is Phase.ASSIGNED
+                and unit.terms.worker == self.bare.me
+                and is_onchain(unit.request)
+            ):
+                self._win(unit.terms, unit.request, None)
+
+    def _win(self, terms: Terms, request: Request, auction: AuctionView | None) -> None:
+        key = worker_key(terms.terms_hash())
+        if key in self.machines:
+            return
+        bidder = self.machines.get(auction_key(terms.task))
+        has_input = isinstance(bidder, AuctionBidder) and terms.shard in bidder.inputs
+        worker = replace(workers.won(terms, request, input=has_input), auction=auction)
+        story = note(
+            terms.unit, "auction.mine", requester=terms.requester, price=terms.price, deposit=terms.deposit
+        )
+        self._put(key, worker, (story,))
 
     def _sit(self, view: UnitView) -> None:
         """What tickets are drawn for: mine do their duty, others' are fined for none."""
@@ -336,6 +390,7 @@ class _Step:
 __all__ = [
     "MACHINES",
     "STRANGERS",
+    "AuctionBidder",
     "Bidder",
     "Checker",
     "Finer",
@@ -350,6 +405,7 @@ __all__ = [
     "Verifier",
     "Ward",
     "Worker",
+    "auction_key",
     "bidder_key",
     "checker_key",
     "due",

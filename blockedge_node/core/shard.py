@@ -42,6 +42,7 @@ from blockedge_node.core.actions import (
     Settle,
     TimeOut,
 )
+from blockedge_node.core.auction import AuctionView
 from blockedge_node.core.commitment import DrawSecrets
 from blockedge_node.core.deadlines import settles, timeout_after
 from blockedge_node.core.events import (
@@ -103,8 +104,10 @@ class Shard:
     phase: Phase = Phase.NONE  # a terminal one that was seen
     ended_at: int = 0
     end: str = ""  # why there will be no output of this shard
+    winner: Address | None = None  # of its auction on the chain, once that was fixed (announcing.py)
     waits: bool = volatile(False)  # a result stream waits for its Receipt
     view: UnitView | None = volatile(None)
+    auction: AuctionView | None = volatile(None)
 
     @property
     def now_in(self) -> Phase:
@@ -120,7 +123,7 @@ class Shard:
     def worker(self) -> Address | None:
         if self.view:
             return self.view.terms.worker
-        return self.placed.bid.worker if self.placed else None
+        return self.placed.bid.worker if self.placed else self.winner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +162,8 @@ def owes_receipt(shard: Shard) -> bool:
 
 def is_over(shard: Shard) -> bool:
     """Nothing more will come of this shard, and nothing is left to do on the chain."""
-    never_awarded = bool(shard.end) and shard.now_in is Phase.NONE
+    locked = shard.auction is not None and not shard.auction.lapsed  # my escrow, until it is closed
+    never_awarded = bool(shard.end) and shard.now_in is Phase.NONE and not locked
     return never_awarded or (shard.now_in.terminal and (shard.has_output or bool(shard.end)))
 
 
@@ -269,7 +273,12 @@ def lapse(shard: Shard, closed: str, world: World, notes: list[Note]) -> Shard:
 
 def due(shard: Shard, task: TaskId, closed: str, checked: bool, world: World) -> tuple[Action, ...]:
     """`closed` as in `lapse`; `checked`: its kind is spot-checked, so an Award takes secrets."""
-    actions = (*_talk(shard, task, closed, checked, world), *_calls(shard, world))
+    return (*_talk(shard, task, closed, checked, world), *due_later(shard, world))
+
+
+def due_later(shard: Shard, world: World) -> tuple[Action, ...]:
+    """What is due once a worker is found, by an Award or in an auction."""
+    actions = _calls(shard, world)
     if not shard.result or not shard.worker or shard.end:
         return actions
     if not shard.has_output:

@@ -65,6 +65,9 @@ class World:
     tickets: tuple[Ticket, ...] = ()  # all ever staked, by id
     head_age: float = 0.0  # seconds since that head arrived: a promise is not made on an old one
     exposure: int = 0  # wei that my live bids, awards and units may still lock out of my free balance
+    staked: int = (
+        0  # wei of my deposits that leading bids hold in auctions: out of the free balance, and at stake
+    )
     units: int = 0  # how many live bids and units that is
     queue: float = 0.0  # planned seconds of work before a new unit could start
 
