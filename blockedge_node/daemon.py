@@ -32,6 +32,7 @@ import trio
 from blockedge_node import logs
 from blockedge_node.api.server import serve
 from blockedge_node.backend import NodeBackend
+from blockedge_node.backend.bell import Bell
 from blockedge_node.chain.adapter import ChainAdapter, ChainConfig
 from blockedge_node.config import Coalition, Config, load, load_coalition
 from blockedge_node.content import Caps, ContentStore
@@ -143,6 +144,7 @@ async def run(config: Config, ring: logs.LogRing, make_performer: MakePerformer 
                 executor=pool,
                 domain=chain.domain,
             )
+            bell = Bell()
             engine = Engine(
                 node=load_node(journal),
                 journal=journal,
@@ -151,7 +153,7 @@ async def run(config: Config, ring: logs.LogRing, make_performer: MakePerformer 
                 domain=chain.domain,
                 params=params,
                 me=chain.address,
-                heard=_tell_log,
+                heard=lambda notes: _tell(bell, notes),
             )
             engines.append(engine)
             backend = NodeBackend(
@@ -165,6 +167,7 @@ async def run(config: Config, ring: logs.LogRing, make_performer: MakePerformer 
                 journal=journal,
                 blobs=blobs,
                 ring=ring,
+                bell=bell,
                 began=began,
             )
             async with trio.open_nursery() as services:
@@ -354,7 +357,10 @@ def refuse_new_code() -> bool:
     return bool(ctypes.CDLL(None).prctl(PR_SET_MDWE, asked, zero, zero, zero) == 0)
 
 
-def _tell_log(notes: Sequence[Note]) -> None:
+def _tell(bell: Bell, notes: Sequence[Note]) -> None:
+    """Notes that are on disk: to the log, and to those who follow them."""
+    if notes:
+        bell.ring()
     for note in notes:
         log.info(note.code, about=short(note.subject), **dict(note.fields))
 

@@ -265,6 +265,17 @@ class Note(Model):
     fields: dict[str, str | int | float] = {}
 
 
+class Event(Model):
+    """Something that happened to a job; `id` grows, and survives a restart of the node."""
+
+    id: int
+    job: Bytes32
+    state: Literal["running", "done", "settled", "failed", "cancelled"]
+    code: str  # of the note behind it
+    at: float
+    fields: dict[str, str | int | float] = {}
+
+
 class ScoredBid(Model):
     """A bid that the requester heard, with its score and the three parts that add up to it (§5)."""
 
