@@ -30,10 +30,12 @@ from blockedge_node.core.actions import (
     AwaitBids,
     ChainAction,
     Check,
+    CollectItems,
     DeliverResult,
     FetchInput,
     FetchOutput,
     HandWatch,
+    PackBundle,
     PublishBids,
     PublishRequest,
     PublishSecret,
@@ -50,6 +52,9 @@ from blockedge_node.core.events import (
     AckSent,
     AwardFailed,
     BidWindowClosed,
+    BundleClosed,
+    BundlePacked,
+    BundleSpoilt,
     Checked,
     CheckFailed,
     Event,
@@ -122,6 +127,10 @@ class Performer:
                 return await self.publish_request(action, tries)
             case AwaitBids():
                 return await self.await_bids(action)
+            case CollectItems():
+                return await self.collect_items(action)
+            case PackBundle():
+                return await self.pack_bundle(action, tries)
             case PublishBids():
                 return await self.publish_bids(action, tries)
             case SendAward():
@@ -239,6 +248,24 @@ class Performer:
         sig = self.signer.sign(action.kept)
         await self._persist(tries, lambda: self.network.answer_watch(action.kept, sig))
         return WatchAnswered(watch=action.kept.watch)
+
+    # ── bundles ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def collect_items(self, action: CollectItems) -> Event | None:
+        await trio.sleep(action.seconds)
+        return BundleClosed(bundle=action.bundle)
+
+    async def pack_bundle(self, action: PackBundle, tries: Tries) -> Event | None:
+        """The nonce is chance, like the salts: it counts from when this event is in the journal."""
+        try:
+            program, listed = self.content.pack(action.program, action.inputs, action.fuel)
+        except (PeerError, Transient) as error:  # of our own store: trying again would not bring it back
+            tries.fail(error)
+            return BundleSpoilt(bundle=action.bundle, reason=str(error))
+        nonce = (
+            int.from_bytes(self.chance.secret()[:6], "big") << 8
+        )  # room for the nonces of further attempts
+        return BundlePacked(bundle=action.bundle, program=program, input=listed, nonce=nonce)
 
     # ── content ──────────────────────────────────────────────────────────────────────────────────────────
 

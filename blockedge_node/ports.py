@@ -85,6 +85,10 @@ class Content(Protocol):
     def job(self, request: Request, shard: int) -> WasmJob | PowJob:
         """The executor's job from the store; after fetch_task."""
 
+    def pack(self, program: Root, inputs: Sequence[Root], fuel: int) -> tuple[Root, Root]:
+        """The mapped program and the list of these inputs, stored; with `fuel` for all of them. Raises PeerError or
+        Transient if a part is not there any more."""
+
     def put(self, data: bytes) -> Root: ...
 
     def get(self, root: Root) -> bytes | None: ...

@@ -284,6 +284,7 @@ def job_model(run: JobRun, tasks: Sequence[models.Task], record: Record, now: in
         result_ready=not missing,
         spent=sum(unit.paid for unit in units),
         fees=sum(unit.fee for unit in units),
+        items=len(run.job.items),
         stuck=stuck or ("its request expired and nothing replaced it" if overdue else ""),
         tasks=tuple(tasks),
     )

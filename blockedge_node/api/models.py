@@ -162,6 +162,7 @@ class JobSpec(Model):
     workers: tuple[Address, ...] = Field(default=(), max_length=64)  # whose bids count; none: everybody's
     spot_bps: Bps | None = None  # rate of spot checks in bps; the deployment's least applies anyway
     check_fee: Wei | None = Field(default=None)  # for one check, or one juror's seat
+    bundle: bool = False  # a micro-task: wait a moment for others like it, and share a unit with them
     onchain: bool = False  # the contract chooses among bids on the chain, instead of this node (§5)
 
     @model_validator(mode="after")
@@ -178,6 +179,8 @@ class JobSpec(Model):
                 raise ValueError('kind "pow" always shows its output: no_demand does not apply')
         if self.onchain and self.workers:
             raise ValueError("the contract chooses among all bids: workers cannot be named with onchain")
+        if self.bundle and (self.kind != "wasm" or self.shards != 1 or self.onchain):
+            raise ValueError("a bundle takes wasm jobs of one shard whose winner is found by gossip")
         if self.max_price == 0:
             raise ValueError("max_price must be above 0")
         if self.rep_min > self.rep_max:
@@ -253,6 +256,11 @@ class Job(Model):
     spent: WeiSum = 0  # prices of paid units
     fees: WeiSum = 0  # transaction fees
     stuck: str = ""
+    bundle: Bytes32 | None = None  # the job that this micro-task is an item of …
+    place: int | None = None  # … and where in it, once it is closed
+    items: int = 0  # of a bundle: how many micro-tasks it is made of
+    exit: int | None = None  # of a micro-task that is done
+    exit_text: str = ""
     tasks: tuple[Task, ...] = ()
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from blockedge_node import summaries
 from blockedge_node.api import models
 from blockedge_node.api.backend import NotFound
-from blockedge_node.backend.parts import SHOWN, Parts
+from blockedge_node.backend.bundled import BundledPart
+from blockedge_node.backend.parts import SHOWN
 from blockedge_node.core.auction_bidder import AuctionBidder
 from blockedge_node.core.bidder import Bidder
 from blockedge_node.core.checker import Checker
@@ -21,7 +22,7 @@ from blockedge_node.core.worker import Worker
 from blockedge_node.store.journal import StoredNote
 
 
-class StoriesPart(Parts):
+class StoriesPart(BundledPart):
     async def tasks(self) -> Sequence[models.Task]:
         rows: dict[bytes, models.Task] = {}
         for asked in await self.all_of("requester:", Requester):
@@ -53,7 +54,12 @@ class StoriesPart(Parts):
         job, tasks = None, list[models.Task]()
         subjects: list[bytes] = [found.id]
         owner = found.id if found.kind == "job" else found.job
-        if owner is not None:
+        bundled = None if owner is None else await self.bundled(owner)
+        if bundled is not None:
+            job = await self.bundled_model(bundled)
+            tasks = list(job.tasks)
+            subjects.append(bundled.bundle)
+        elif owner is not None:
             job = await self.job_model(await self.job_run(owner))
             tasks = list(job.tasks)
             subjects.append(owner)
@@ -91,7 +97,7 @@ class StoriesPart(Parts):
         return found
 
     async def _classify(self, subject: bytes) -> models.Found | None:
-        if await self.machine(job_key(subject)) is not None:
+        if await self.machine(job_key(subject)) is not None or await self.bundled(subject) is not None:
             return models.Found(kind="job", id=subject, job=subject)
         requesters = await self.all_of("requester:", Requester)
         for machine in requesters:

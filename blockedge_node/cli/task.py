@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from blockedge_node.cli import dispute, explain, submit
+from blockedge_node.cli import dispute, explain, mapping, submit
 from blockedge_node.cli.context import Session, session
 from blockedge_node.cli.output import ether, facts, seconds, short, size
 from blockedge_node.cli.waiting import until_job
@@ -18,6 +18,7 @@ from blockedge_node.errors import ConfigError
 
 app = typer.Typer(help="Jobs, their tasks and units.", no_args_is_help=True)
 app.command("submit")(submit.submit)
+app.command("map")(mapping.map_items)
 app.command("explain")(explain.explain)
 
 ID = typer.Argument(help="A job, task or unit: its id, or the first digits of it.")

@@ -52,6 +52,27 @@ from blockedge_node.core.ids import (
 from blockedge_node.core.task import Ack, Bid, Receipt, Request, Result
 from blockedge_node.core.watch import Kept, Watch
 
+# ── bundles ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectItems:
+    """→ BundleClosed after `seconds`"""
+
+    bundle: Hash
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackBundle:
+    """→ BundlePacked or BundleSpoilt. `program` is the one of all jobs, `fuel` what they grant together."""
+
+    bundle: Hash
+    program: Root
+    inputs: tuple[Root, ...]
+    fuel: int
+
+
 # ── network ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -215,7 +236,8 @@ NetworkAction = (
     | AnswerWatch
 )
 WorkAction = Solve | Check
-Action = NetworkAction | WorkAction | ChainAction
+BundleAction = CollectItems | PackBundle
+Action = NetworkAction | WorkAction | BundleAction | ChainAction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,11 +259,13 @@ __all__ = [
     "Appeal",
     "AwaitBids",
     "AwardCommit",
+    "BundleAction",
     "ChainAction",
     "Check",
     "CloseAuction",
     "CloseReports",
     "CloseRound",
+    "CollectItems",
     "CommitCheck",
     "CommitReport",
     "CommitResult",
@@ -257,6 +281,7 @@ __all__ = [
     "HandWatch",
     "NetworkAction",
     "Note",
+    "PackBundle",
     "PostBid",
     "PublishBids",
     "PublishRequest",

@@ -9,9 +9,9 @@ from typing import get_args
 
 from blockedge_node.core import auction_bidder as auction_bidders
 from blockedge_node.core import bidder as bidders
+from blockedge_node.core import bundles, jobs
 from blockedge_node.core import checker as checkers
 from blockedge_node.core import finer as finers
-from blockedge_node.core import jobs
 from blockedge_node.core import juror as jurors
 from blockedge_node.core import requester as requesters
 from blockedge_node.core import verifier as verifiers
@@ -21,6 +21,7 @@ from blockedge_node.core import worker as workers
 from blockedge_node.core.actions import Action
 from blockedge_node.core.auction_bidder import AuctionBidder
 from blockedge_node.core.bidder import Bidder
+from blockedge_node.core.bundles import Collector
 from blockedge_node.core.checker import Checker
 from blockedge_node.core.finer import Finer
 from blockedge_node.core.ids import UnitId
@@ -34,7 +35,18 @@ from blockedge_node.core.worker import Worker
 from blockedge_node.core.world import World
 
 Machine = (
-    JobRun | Requester | Bidder | AuctionBidder | Worker | Verifier | Checker | Finer | Juror | Ward | Tower
+    JobRun
+    | Collector
+    | Requester
+    | Bidder
+    | AuctionBidder
+    | Worker
+    | Verifier
+    | Checker
+    | Finer
+    | Juror
+    | Ward
+    | Tower
 )
 
 # What the journal may find in its rows (store/journal.py).
@@ -67,6 +79,8 @@ def due_of(machine: Machine, world: World) -> tuple[Action, ...]:
             return wards.due(machine, world)
         case Tower():
             return towers.due(machine, world)
+        case Collector():
+            return bundles.due(machine, world)
         case JobRun():
             return ()
 
@@ -75,6 +89,8 @@ def finished(machine: Machine, world: World) -> bool:
     match machine:
         case JobRun():
             return jobs.finished(machine)
+        case Collector():
+            return bundles.finished(machine)
         case Requester():
             return requesters.finished(machine, world)
         case Bidder():
@@ -135,7 +151,7 @@ def load_of(machine: Machine, world: World) -> Load:
             return Load(*workers.exposure(machine, world), workers.workload(machine, world), locked)
         case Verifier():
             return Load(verifiers.exposure(machine, world))
-        case JobRun() | Checker() | Finer() | Juror() | Ward() | Tower():
+        case JobRun() | Collector() | Checker() | Finer() | Juror() | Ward() | Tower():
             return Load()
 
 
@@ -149,6 +165,10 @@ def units_of(machine: Machine) -> tuple[UnitId, ...]:
 
 def job_key(job: bytes) -> str:
     return f"job:{job.hex()}"
+
+
+def collector_key(bundle: bytes) -> str:
+    return f"collector:{bundle.hex()}"
 
 
 def requester_key(task: bytes) -> str:

@@ -2,6 +2,7 @@
 
     key                     machine            begun by                          over when
     job:<job>               jobs.JobRun        JobSubmitted                      settled or failed
+    collector:<bundle>      Collector          JobSubmitted of a micro-task      its bundle's job begins
     requester:<task>        Requester          its job's next attempt            every shard has ended
     bidder:<task>           Bidder             RequestHeard, if policy bids      no bid is live
     auction:<task>          AuctionBidder      RequestHeard or HeadSeen with it  its auctions are fixed
@@ -27,9 +28,9 @@ from dataclasses import dataclass, field, replace
 
 from blockedge_node.core import auction_bidder as auction_bidders
 from blockedge_node.core import bidder as bidders
+from blockedge_node.core import bundles, jobs
 from blockedge_node.core import checker as checkers
 from blockedge_node.core import finer as finers
-from blockedge_node.core import jobs
 from blockedge_node.core import juror as jurors
 from blockedge_node.core import requester as requesters
 from blockedge_node.core import verifier as verifiers
@@ -40,12 +41,15 @@ from blockedge_node.core.actions import Action, Note, RefuseAward
 from blockedge_node.core.auction import AuctionView, is_onchain, terms_won
 from blockedge_node.core.auction_bidder import AuctionBidder
 from blockedge_node.core.bidder import Bidder
+from blockedge_node.core.bundles import Collector
 from blockedge_node.core.checker import Checker
 from blockedge_node.core.events import (
     AwardHeard,
+    BundlePacked,
     CheckOrdered,
     Event,
     HeadSeen,
+    Job,
     JobSubmitted,
     RefusalSent,
     RequestHeard,
@@ -53,7 +57,7 @@ from blockedge_node.core.events import (
 )
 from blockedge_node.core.facts import note
 from blockedge_node.core.finer import Finer
-from blockedge_node.core.ids import Digest, TaskId, UnitId
+from blockedge_node.core.ids import Digest, Hash, TaskId, UnitId
 from blockedge_node.core.jobs import JobRun, TaskSeen
 from blockedge_node.core.juror import Juror
 from blockedge_node.core.machines import (
@@ -63,6 +67,7 @@ from blockedge_node.core.machines import (
     auction_key,
     bidder_key,
     checker_key,
+    collector_key,
     due_of,
     finer_key,
     finished,
@@ -156,8 +161,12 @@ class _Step:
 
     def take(self, event: Event) -> Stepped:
         match event:
+            case JobSubmitted(job=job) if job.bundle:
+                self._collect(job)
             case JobSubmitted():
                 self._submit(event)
+            case BundlePacked():
+                self._bundle(event)
             case RequestHeard():
                 self._hear_request(event)
             case AwardHeard():
@@ -190,6 +199,36 @@ class _Step:
             self._put(key, run, notes)
             if not jobs.finished(run):
                 self._begin_attempt(run)
+
+    def _collect(self, job: Job) -> None:
+        """A micro-task joins those like it. Told twice, it is there once: whoever repeats it finds it by its id."""
+        if not self.bare.policy.requester or self._is_bundled(job.id):
+            return
+        for key, machine in self.machines.items():
+            if isinstance(machine, Collector) and bundles.takes(machine, job, self.world):
+                self._put(key, *bundles.add(machine, job, self.world))
+                return
+        begun, notes = bundles.begin(job, self.world)
+        self._put(collector_key(begun.job.id), begun, notes)
+
+    def _is_bundled(self, job: Hash) -> bool:
+        for machine in self.machines.values():
+            if isinstance(machine, Collector):
+                if bundles.place_of((*machine.items, *machine.cancelled), job) is not None:
+                    return True
+            elif isinstance(machine, JobRun) and bundles.place_of(machine.job.items, job) is not None:
+                return True
+        return False
+
+    def _bundle(self, event: BundlePacked) -> None:
+        """One step, one transaction: the collector goes, and the job that is all of its jobs comes."""
+        key = collector_key(event.bundle)
+        machine = self.machines.get(key)
+        if isinstance(machine, Collector) and not bundles.finished(machine):
+            job, notes = bundles.packed(machine, event)
+            self.notes.extend(notes)
+            self._retire(key)
+            self._submit(JobSubmitted(job=job))
 
     def _begin_attempt(self, run: JobRun) -> None:
         attempt = run.attempts[-1]
@@ -264,6 +303,8 @@ class _Step:
                     self._begin_attempt(run)
             case _ if isinstance(event, TaskSeen):
                 pass
+            case Collector():
+                self._put(key, *bundles.step(machine, event))
             case Requester():
                 asked, notes = requesters.step(machine, event, self.world)
                 self._put(key, asked, notes)
@@ -393,6 +434,7 @@ __all__ = [
     "AuctionBidder",
     "Bidder",
     "Checker",
+    "Collector",
     "Finer",
     "JobRun",
     "Juror",
@@ -408,6 +450,7 @@ __all__ = [
     "auction_key",
     "bidder_key",
     "checker_key",
+    "collector_key",
     "due",
     "due_of",
     "finer_key",

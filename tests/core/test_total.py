@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from blockedge_node.core import bundles
 from blockedge_node.core import node as core
 from blockedge_node.core.actions import Action
 from blockedge_node.core.auction import AuctionView
@@ -27,6 +28,9 @@ from blockedge_node.core.events import (
     AckSent,
     AwardFailed,
     BidWindowClosed,
+    BundleClosed,
+    BundlePacked,
+    BundleSpoilt,
     CallMined,
     Checked,
     CheckFailed,
@@ -85,6 +89,8 @@ from tests.core.builders import (
 
 # Bob is requester, worker and verifier at once: his own job, Alice's request, Alice's award.
 MINE, THEIRS = job(2, Kind.WASM), request(shards=2)
+MICRO = job(1, Kind.WASM, id=Hash(keccak256(b"micro")), bundle=True)
+MY_BUNDLE = bundles.begin(MICRO, world(BOB))[0].job.id
 
 
 def awards() -> list[Any]:
@@ -265,8 +271,17 @@ text = st.sampled_from(("busy", "no_answer", "Not\na code", ""))
 events: st.SearchStrategy[Event] = st.one_of(
     heads(),
     heads().filter(lambda head: head.views).map(lambda head: CheckOrdered(view=head.views[0])),
-    st.sampled_from((JobSubmitted(job=MINE), JobSubmitted(job=MY_JOB))),
-    st.just(JobCancelled(job=MINE.id)),
+    st.sampled_from((JobSubmitted(job=MINE), JobSubmitted(job=MY_JOB), JobSubmitted(job=MICRO))),
+    st.sampled_from((JobCancelled(job=MINE.id), JobCancelled(job=MICRO.id))),
+    st.builds(BundleClosed, bundle=st.just(MY_BUNDLE)),
+    st.builds(
+        BundlePacked,
+        bundle=st.just(MY_BUNDLE),
+        program=st.just(MICRO.program),
+        input=st.just(MICRO.inputs[0]),
+        nonce=st.integers(0, 3),
+    ),
+    st.builds(BundleSpoilt, bundle=st.just(MY_BUNDLE), reason=st.just("gone")),
     st.sampled_from((request_heard(THEIRS), request_heard(request(nonce=5)), request_heard(ASKED.request))),
     heard.map(lambda h: bid_heard(h.signed.bid)),
     heard,
@@ -356,6 +371,7 @@ def a_busy_life() -> list[Event]:
     )
     return [
         JobSubmitted(job=MINE),
+        JobSubmitted(job=MICRO),
         request_heard(THEIRS),
         request_heard(ONCHAIN),
         mine,
