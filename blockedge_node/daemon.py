@@ -30,9 +30,11 @@ import structlog
 import trio
 
 from blockedge_node import logs
+from blockedge_node.api.models import ItemEvent
 from blockedge_node.api.server import serve
 from blockedge_node.backend import NodeBackend
 from blockedge_node.backend.bell import Bell
+from blockedge_node.backend.bundled import item_event
 from blockedge_node.chain.adapter import ChainAdapter, ChainConfig
 from blockedge_node.config import Coalition, Config, load, load_coalition
 from blockedge_node.content import Caps, ContentStore
@@ -118,6 +120,7 @@ async def run(config: Config, ring: logs.LogRing, make_performer: MakePerformer 
             _check_windows(params, policy.block_time, config.settings.chain.confirmations)
             signer = LocalSigner(key, chain.domain)
             pool = _pool(config)
+            bell = Bell()
             p2p = P2P(
                 seed=seed,
                 listen=config.settings.p2p.listen,
@@ -129,6 +132,7 @@ async def run(config: Config, ring: logs.LogRing, make_performer: MakePerformer 
                 emit=lambda event: engine.tell(_with_objection(event, content)),
                 now=chain.now,
                 draw_commit=chain.draw_commit,
+                answered=lambda *told: _answered(bell, item_event(engine.node, *told)),
                 settings=P2pSettings(
                     announce=config.settings.p2p.announce, fee_bps=params.fee_bps, clients=policy.clients
                 ),
@@ -144,7 +148,6 @@ async def run(config: Config, ring: logs.LogRing, make_performer: MakePerformer 
                 executor=pool,
                 domain=chain.domain,
             )
-            bell = Bell()
             engine = Engine(
                 node=load_node(journal),
                 journal=journal,
@@ -355,6 +358,12 @@ def refuse_new_code() -> bool:
     zero = ctypes.c_ulong(0)
     asked = ctypes.c_ulong(MDWE_REFUSE_EXEC_GAIN | MDWE_NO_INHERIT)
     return bool(ctypes.CDLL(None).prctl(PR_SET_MDWE, asked, zero, zero, zero) == 0)
+
+
+def _answered(bell: Bell, event: ItemEvent | None) -> None:
+    """What a worker says on its way: for whoever listens now."""
+    if event is not None:
+        bell.say(event)
 
 
 def _tell(bell: Bell, notes: Sequence[Note]) -> None:

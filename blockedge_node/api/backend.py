@@ -79,7 +79,9 @@ class Backend(Protocol):
     async def result(self, job_id: bytes, shard: int | None) -> Output:
         """The merged output, or one shard's. Raises Rejected("not-ready", …) while it is not complete."""
 
-    def events(self, since: int | None, job: bytes | None) -> AsyncGenerator[models.Event | None]:
+    def events(
+        self, since: int | None, job: bytes | None
+    ) -> AsyncGenerator[models.Event | models.ItemEvent | None]:
         """What happens to jobs, or to one, after the event `since`, or from now on: None first, and whenever there
         was nothing to tell for a while. Endless. Raises Rejected if too many follow already."""
 

@@ -284,6 +284,19 @@ class Event(Model):
     fields: dict[str, str | int | float] = {}
 
 
+class ItemEvent(Model):
+    """A worker's answer to one item of a bundle, before it committed to it: it binds nobody, and what the job's
+    result says later counts. It has no id, and is not told again."""
+
+    job: Bytes32
+    bundle: Bytes32
+    place: int
+    exit: int
+    exit_text: str
+    output: str  # base64
+    provisional: Literal[True] = True
+
+
 class ScoredBid(Model):
     """A bid that the requester heard, with its score and the three parts that add up to it (§5)."""
 

@@ -3,6 +3,7 @@ is the bundle's, and shared."""
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,10 +14,12 @@ from blockedge_node.backend.parts import Parts
 from blockedge_node.core import items
 from blockedge_node.core.bundles import Collector, place_of
 from blockedge_node.core.events import Item
+from blockedge_node.core.ids import Address, UnitId
 from blockedge_node.core.items import Answer
 from blockedge_node.core.job import KIB, Ending, describe
 from blockedge_node.core.jobs import JobRun
-from blockedge_node.core.node import collector_key, job_key
+from blockedge_node.core.node import Node, collector_key, job_key
+from blockedge_node.core.requester import Requester
 from blockedge_node.core.task import Kind
 from blockedge_node.errors import Rejected
 
@@ -109,6 +112,28 @@ class BundledPart(Parts):
             raise NotFound("the output of this micro-task's bundle is not stored any more")
         answers = items.split_answers(data, len(found.run.job.items))
         return None if answers is None else answers[found.place]
+
+
+def item_event(
+    node: Node, unit: UnitId, worker: Address, place: int, answer: Answer
+) -> models.ItemEvent | None:
+    """What a worker tells of an item while it still runs others; None unless it has the award of that unit."""
+    for machine in node.machines.values():
+        if not isinstance(machine, Requester) or unit not in machine.units():
+            continue
+        run = node.machines.get(job_key(machine.job))
+        shard = next(shard for shard in machine.shards if shard.unit == unit)
+        if shard.worker != worker or not isinstance(run, JobRun) or place >= len(run.job.items):
+            return None
+        return models.ItemEvent(
+            job=run.job.items[place].job,
+            bundle=run.job.id,
+            place=place,
+            exit=answer.exit,
+            exit_text=describe(answer.exit),
+            output=b64encode(answer.output).decode(),
+        )
+    return None
 
 
 def _within(machine: Collector | JobRun, job_id: bytes) -> Bundled | None:

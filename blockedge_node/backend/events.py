@@ -1,7 +1,9 @@
 """What happens to jobs, as it happens: a reader follows the journal, from any line that it has seen before.
 
 The journal is the queue. Whoever reads slowly finds the lines still there, and one that was away for a day resumes
-with the id of the last line it saw; nothing is held in memory for anybody, and nothing waits for a reader.
+with the id of the last line it saw; nothing is held in memory for anybody, and nothing waits for a reader. Answers to
+items of bundles, which workers tell before they commit to them, are in no journal: whoever listens gets them, as many
+as are kept for it (bell.py).
 """
 
 from __future__ import annotations
@@ -14,12 +16,10 @@ import trio
 from blockedge_node.api import models
 from blockedge_node.backend.bell import Bell
 from blockedge_node.backend.parts import Parts
-from blockedge_node.errors import Rejected
 from blockedge_node.store.journal import Journal, StoredNote
 
 State = Literal["running", "done", "settled", "failed", "cancelled"]
 
-READERS: Final = 32  # at a time
 HEARTBEAT: Final = 15.0  # seconds of silence, after which a reader is told that there is nothing to tell
 GATHER: Final = 0.05  # seconds after a line in which further ones are read together with it
 LINES: Final = 200  # read from the journal at a time
@@ -37,13 +37,10 @@ STATES: Final[dict[str, State]] = {
 
 async def follow(
     journal: Journal, bell: Bell, since: int | None, job: bytes | None
-) -> AsyncGenerator[models.Event | None]:
+) -> AsyncGenerator[models.Event | models.ItemEvent | None]:
     """Events of all jobs, or of one, behind the line `since` (None: from now on); None for every HEARTBEAT in
-    which nothing happened, and once at the start. Endless. Raises Rejected if there are READERS already."""
-    if bell.readers >= READERS:
-        raise Rejected("too-many-readers", f"{READERS} clients follow this node's events already")
-    bell.readers += 1
-    try:
+    which nothing happened, and once at the start. Endless. Raises Rejected if too many follow already."""
+    with bell.reading() as reader:
         seen = await journal.newest_note() if since is None else since
         yield None
         while True:
@@ -53,6 +50,9 @@ async def follow(
                 seen = line.id
                 if line.note.code in STATES and job in (None, line.note.subject):
                     yield event_model(line)
+            for passing in reader.take():
+                if job in (None, passing.job):
+                    yield passing
             if len(lines) == LINES:
                 continue
             with trio.move_on_after(HEARTBEAT) as silence:
@@ -60,8 +60,6 @@ async def follow(
                 await trio.sleep(GATHER)
             if silence.cancelled_caught:
                 yield None
-    finally:
-        bell.readers -= 1
 
 
 def event_model(line: StoredNote) -> models.Event:
@@ -77,5 +75,7 @@ def event_model(line: StoredNote) -> models.Event:
 
 
 class EventsPart(Parts):
-    def events(self, since: int | None, job: bytes | None) -> AsyncGenerator[models.Event | None]:
+    def events(
+        self, since: int | None, job: bytes | None
+    ) -> AsyncGenerator[models.Event | models.ItemEvent | None]:
         return follow(self.journal, self.bell, since, job)

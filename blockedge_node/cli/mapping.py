@@ -74,10 +74,17 @@ def map_items(
         states = dict.fromkeys(jobs, "running")
         deadline = None if run.timeout is None else began + run.timeout
         enough = ENDED - {"done"} if settled else ENDED
+        heard = set[str]()  # whose answer was told by a worker that has not committed to it yet
+        last = ""
         for event in events:
             if event is not None and event["job"] in states:
-                states[event["job"]] = event["state"]
-                run.out.note(_told(states))
+                if "provisional" in event:
+                    heard.add(event["job"])
+                else:
+                    states[event["job"]] = event["state"]
+            now = f"{len(heard)} of {len(jobs)} answers heard; {_told(states)}"
+            if now != last and (event is None or "provisional" not in event):
+                run.out.note(last := now)
             if all(state in enough for state in states.values()):
                 break
             if deadline is not None and time.monotonic() >= deadline:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,9 @@ def test_micro_tasks_share_a_unit(cli: Cli, network: Cluster, tmp_path: Path) ->
     for number, table in enumerate(tables):
         table.write_bytes(b"a,%d.5\nb,2\n" % number)
     tables[3].write_bytes(b"a,no number\n")
-    done = cli.run("--json", "task", "map", "csvstats", *map(str, tables))
+    with network.client(1) as api, api.follow() as events:
+        done = cli.run("--json", "task", "map", "csvstats", *map(str, tables))
+        heard = _answers_before_the_result(events)
     assert done.returncode == 1, "one of them failed"
     jobs = json.loads(done.stdout)["data"]
     assert len({job["bundle"] for job in jobs}) == 1
@@ -111,6 +114,7 @@ def test_micro_tasks_share_a_unit(cli: Cli, network: Cluster, tmp_path: Path) ->
         answer = tmp_path / "answer"
         cli.ok("task", "result", jobs[number]["id"], "-o", str(answer))
         assert answer.read_bytes() == _summed_here(tables[number].read_bytes())
+        assert heard[jobs[number]["id"]] == answer.read_bytes(), "the worker told it before it committed"
     story = cli.ok("task", "explain", jobs[5]["id"])
     codes = [line["code"] for line in story["notes"]]
     assert {"job.began", "job.bundled", "job.done", "award.made"} <= set(codes)
@@ -118,6 +122,16 @@ def test_micro_tasks_share_a_unit(cli: Cli, network: Cluster, tmp_path: Path) ->
     assert (bundle["items"], bundle["shards"]) == (8, 1)
     assert network.ask(1, f"/api/v1/jobs/{jobs[5]['id']}")["state"] == "settled"
     assert "shares a unit" in cli.fails(1, "--yes", "task", "cancel", jobs[0]["id"])
+
+
+def _answers_before_the_result(events: Iterator[dict[str, Any] | None]) -> dict[str, bytes]:
+    heard = {}
+    for event in events:
+        if event and "provisional" in event:
+            heard[event["job"]] = base64.b64decode(event["output"])
+        elif event and event["state"] == "done":
+            break
+    return heard
 
 
 def _summed_here(table: bytes) -> bytes:

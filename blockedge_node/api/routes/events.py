@@ -4,6 +4,9 @@
     event: job
     data: {"id": 412, "job": "0x…", "state": "done", "code": "job.done", "at": …, "fields": {…}}
 
+    event: item
+    data: {"job": "0x…", "place": 3, "exit": 0, "output": "…", "provisional": true, …}
+
 A client that was cut off sends the id it saw last as Last-Event-ID and misses nothing. One that does not read is cut
 off by the server; the node never waits for it.
 """
@@ -20,7 +23,7 @@ from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from blockedge_node.api.ids import resolve_job
-from blockedge_node.api.models import Event
+from blockedge_node.api.models import Event, ItemEvent
 from blockedge_node.api.problems import BadRequest
 from blockedge_node.api.routes import Node
 
@@ -38,7 +41,7 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncGenerator[Event | None]) -> None:
+    def __init__(self, events: AsyncGenerator[Event | ItemEvent | None]) -> None:
         super().__init__()
         self._events = events
 
@@ -81,5 +84,7 @@ async def events(
     return EventStream(found)
 
 
-def _written(event: Event) -> bytes:
+def _written(event: Event | ItemEvent) -> bytes:
+    if isinstance(event, ItemEvent):
+        return f"event: item\ndata: {event.model_dump_json()}\n\n".encode()
     return f"id: {event.id}\nevent: job\ndata: {event.model_dump_json()}\n\n".encode()

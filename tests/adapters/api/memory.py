@@ -87,7 +87,9 @@ class MemoryBackend:
     def logs(self, since: int) -> Sequence[models.LogLine]:
         return [line for line in self.lines if line.number > since]
 
-    async def events(self, since: int | None, job: bytes | None) -> AsyncGenerator[models.Event | None]:
+    async def events(
+        self, since: int | None, job: bytes | None
+    ) -> AsyncGenerator[models.Event | models.ItemEvent | None]:
         """Of a real journal, if it has been given one."""
         yield None
         if self.journal is not None:

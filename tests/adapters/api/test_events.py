@@ -15,9 +15,12 @@ import trio
 import trio.testing
 
 from blockedge_node.api import server
+from blockedge_node.api.models import ItemEvent
+from blockedge_node.backend import bell as bells
 from blockedge_node.backend import events as feed
 from blockedge_node.core.facts import note
 from blockedge_node.core.hashing import keccak256
+from blockedge_node.errors import Rejected
 from blockedge_node.store.journal import Journal
 from tests.adapters.api.memory import MemoryBackend
 
@@ -118,10 +121,10 @@ async def test_an_id_that_is_none_is_refused(api: httpx.AsyncClient, last: str) 
 async def test_readers_are_limited_and_let_go(
     api: httpx.AsyncClient, node: MemoryBackend, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "READERS", 1)
+    monkeypatch.setattr(bells, "READERS", 1)
     first = feed.follow(journal, node.bell, None, None)
     await anext(first)
-    with pytest.raises(feed.Rejected):
+    with pytest.raises(Rejected):
         await anext(feed.follow(journal, node.bell, None, None))
     await first.aclose()
     assert node.bell.readers == 0
@@ -154,3 +157,39 @@ async def test_a_reader_that_does_not_read_is_cut_off_and_misses_nothing(
         assert (await api.get("/api/v1/node")).status_code == 200
         async with listening(api, since=0) as told:
             assert [(await anext(told))["id"] for _ in range(3)] == [1, 2, 3]
+
+
+async def test_answers_that_bind_nobody_are_told_to_whoever_listens(
+    api: httpx.AsyncClient, node: MemoryBackend, journal: Journal
+) -> None:
+    answer = ItemEvent(job=JOB, bundle=OTHER, place=3, exit=0, exit_text="ok", output="b25l")
+    node.bell.say(answer)  # nobody listens: it is gone
+    found = feed.follow(journal, node.bell, None, JOB)
+    assert await anext(found) is None
+    node.bell.say(answer.model_copy(update={"job": OTHER}))
+    for place in range(bells.PASSING + 2):
+        node.bell.say(answer.model_copy(update={"place": place}))
+    places = [(await anext(found)).place for _ in range(bells.PASSING)]  # type: ignore[union-attr]
+    assert places == list(range(2, bells.PASSING + 2)), "a reader that is late misses the oldest"
+    await found.aclose()
+
+
+async def test_an_answer_has_no_id_to_resume_from(
+    api: httpx.AsyncClient, node: MemoryBackend, journal: Journal
+) -> None:
+    with trio.fail_after(20):
+        async with api.stream("GET", "/api/v1/events") as answer:
+            await readers(node, 1)
+            node.bell.say(ItemEvent(job=JOB, bundle=OTHER, place=3, exit=0, exit_text="ok", output="b25l"))
+            async with aclosing(answer.aiter_lines()) as lines:
+                told = [line async for line in _until(lines, "data: ")]
+    assert told[-2] == "event: item"
+    assert json.loads(told[-1].removeprefix("data: "))["provisional"] is True
+    assert not any(line.startswith("id:") for line in told)
+
+
+async def _until(lines: AsyncIterator[str], start: str) -> AsyncIterator[str]:
+    async for line in lines:
+        yield line
+        if line.startswith(start):
+            return
