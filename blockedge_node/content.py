@@ -21,6 +21,7 @@ from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import trio
 
+from blockedge_node.core import items
 from blockedge_node.core.ids import Address, Root
 from blockedge_node.core.job import (
     MAX_FILES,
@@ -29,6 +30,7 @@ from blockedge_node.core.job import (
     MAX_STDIN,
     MAX_STDOUT,
     MAX_WASM,
+    MIB,
     PowJob,
     WasmJob,
 )
@@ -36,6 +38,7 @@ from blockedge_node.core.task import Kind, Request
 from blockedge_node.errors import NotTaken, PeerError, Transient
 from blockedge_node.wire.manifest import MAX_MANIFEST, Manifest
 
+BUNDLE_STDOUT = 16 * MIB  # of all answers together: what every node takes on by default
 VERDICTS_REMEMBERED = 256
 MAX_POW_DATA = 1024  # one chunk, so that the contract can hash it (docs/protocol.md §6.1)
 
@@ -264,6 +267,14 @@ class ContentStore:
             shards=request.shards,
             files={path: self._need(root) for path, root in manifest.files.items()},
         )
+
+    def pack(self, program: Root, inputs: Sequence[Root], fuel: int) -> tuple[Root, Root]:
+        manifest = Manifest.decode(self._need(program))
+        room = min(BUNDLE_STDOUT, len(inputs) * (manifest.stdout_max + items.ANSWER))
+        mapped = replace(manifest, fuel=fuel, stdout_max=room, merge="concat", mapped=True)
+        listed = self.blobs.put(items.join(self._need(root) for root in inputs))
+        self.blobs.put(listed)  # the list of shards' roots, of which there is one
+        return self.blobs.put(mapped.encode()), listed
 
     def put(self, data: bytes) -> Root:
         return self.blobs.put(data)

@@ -30,18 +30,22 @@ import structlog
 import trio
 
 from blockedge_node import logs
+from blockedge_node.api.models import ItemEvent
 from blockedge_node.api.server import serve
 from blockedge_node.backend import NodeBackend
+from blockedge_node.backend.bell import Bell
+from blockedge_node.backend.bundled import item_event
 from blockedge_node.chain.adapter import ChainAdapter, ChainConfig
 from blockedge_node.config import Coalition, Config, load, load_coalition
 from blockedge_node.content import Caps, ContentStore
 from blockedge_node.core.actions import ChainAction, Note
 from blockedge_node.core.deadlines import too_short
-from blockedge_node.core.events import CallMined, Event, RequestHeard
+from blockedge_node.core.events import CallMined, Event, HeadSeen, RequestHeard
 from blockedge_node.core.ids import Address, Secret, short
 from blockedge_node.core.job import ENGINE
 from blockedge_node.core.node import MACHINES
 from blockedge_node.core.params import Params
+from blockedge_node.core.task import Request
 from blockedge_node.core.unit import Standing
 from blockedge_node.engine import Engine
 from blockedge_node.engine import load as load_node
@@ -116,6 +120,7 @@ async def run(config: Config, ring: logs.LogRing, make_performer: MakePerformer 
             _check_windows(params, policy.block_time, config.settings.chain.confirmations)
             signer = LocalSigner(key, chain.domain)
             pool = _pool(config)
+            bell = Bell()
             p2p = P2P(
                 seed=seed,
                 listen=config.settings.p2p.listen,
@@ -127,6 +132,7 @@ async def run(config: Config, ring: logs.LogRing, make_performer: MakePerformer 
                 emit=lambda event: engine.tell(_with_objection(event, content)),
                 now=chain.now,
                 draw_commit=chain.draw_commit,
+                answered=lambda *told: _answered(bell, item_event(engine.node, *told)),
                 settings=P2pSettings(
                     announce=config.settings.p2p.announce, fee_bps=params.fee_bps, clients=policy.clients
                 ),
@@ -150,7 +156,7 @@ async def run(config: Config, ring: logs.LogRing, make_performer: MakePerformer 
                 domain=chain.domain,
                 params=params,
                 me=chain.address,
-                heard=_tell_log,
+                heard=lambda notes: _tell(bell, notes),
                 crowd=p2p.crowd,
             )
             engines.append(engine)
@@ -165,13 +171,14 @@ async def run(config: Config, ring: logs.LogRing, make_performer: MakePerformer 
                 journal=journal,
                 blobs=blobs,
                 ring=ring,
+                bell=bell,
                 began=began,
             )
             async with trio.open_nursery() as services:
                 await services.start(_stop_on_signal, services.cancel_scope)
                 await services.start(pool.serve)
                 services.start_soon(_test_executor, pool, engine)
-                services.start_soon(chain.run, engine.tell)
+                services.start_soon(chain.run, lambda event: engine.tell(_with_objection(event, content)))
                 await services.start(engine.run)
                 await services.start(p2p.run)
                 await services.start(_serve_api, config, backend)
@@ -263,10 +270,20 @@ async def _serve_api(
 
 
 def _with_objection(event: Event, content: ContentStore) -> Event:
-    """A request reaches the core together with what is known here about its program."""
+    """A request, heard or announced on the chain, reaches the core with what is known here about its program."""
+
+    def why(request: Request) -> str:
+        known = content.objection(request)
+        return known.why if known else ""
+
     if isinstance(event, RequestHeard):
-        known = content.objection(event.request)
-        return replace(event, objection=known.why if known else "")
+        return replace(event, objection=why(event.request))
+    if isinstance(event, HeadSeen) and event.auctions:
+        shown = (
+            replace(view, objection=why(view.request)) if view.takes_bids(event.newest) else view
+            for view in event.auctions
+        )
+        return replace(event, auctions=tuple(shown))
     return event
 
 
@@ -344,7 +361,16 @@ def refuse_new_code() -> bool:
     return bool(ctypes.CDLL(None).prctl(PR_SET_MDWE, asked, zero, zero, zero) == 0)
 
 
-def _tell_log(notes: Sequence[Note]) -> None:
+def _answered(bell: Bell, event: ItemEvent | None) -> None:
+    """What a worker says on its way: for whoever listens now."""
+    if event is not None:
+        bell.say(event)
+
+
+def _tell(bell: Bell, notes: Sequence[Note]) -> None:
+    """Notes that are on disk: to the log, and to those who follow them."""
+    if notes:
+        bell.ring()
     for note in notes:
         log.info(note.code, about=short(note.subject), **dict(note.fields))
 

@@ -17,6 +17,7 @@ at which the event that carries them is in the journal. Before that nobody has s
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import inf
 from typing import TypeVar
@@ -31,10 +32,12 @@ from blockedge_node.core.actions import (
     AwaitTurn,
     ChainAction,
     Check,
+    CollectItems,
     DeliverResult,
     FetchInput,
     FetchOutput,
     HandWatch,
+    PackBundle,
     PublishBids,
     PublishRequest,
     PublishSecret,
@@ -51,6 +54,9 @@ from blockedge_node.core.events import (
     AckSent,
     AwardFailed,
     BidWindowClosed,
+    BundleClosed,
+    BundlePacked,
+    BundleSpoilt,
     Checked,
     CheckFailed,
     Event,
@@ -69,6 +75,7 @@ from blockedge_node.core.events import (
 )
 from blockedge_node.core.hashing import Domain
 from blockedge_node.core.ids import NO_SECRET, ZERO_HASH, Root
+from blockedge_node.core.items import MAX_ITEMS, Answer, Told
 from blockedge_node.core.job import Outcome, PowJob, WasmJob
 from blockedge_node.core.task import Kind, Result
 from blockedge_node.errors import NotTaken, PeerError, Rejected, Transient
@@ -78,6 +85,7 @@ INLINE = 1024  # bytes of output that travel in events and reveals; the blob sto
 FIRST_WAIT = 0.25  # seconds before the second try …
 LAST_WAIT = 15.0  # … doubling up to this, each shortened by up to a half so that nodes do not move in step
 NO_OUTPUT = Root(ZERO_HASH)  # a trap's: there is no blob behind it
+FLUSH = 0.25  # seconds that the last answers of a bundle get to leave before its result does
 RUNS = 2  # of the executor, before a fault is reported
 
 T = TypeVar("T")
@@ -126,6 +134,10 @@ class Performer:
                 return await self.await_bids(action)
             case AwaitTurn():
                 return await self.await_turn(action)
+            case CollectItems():
+                return await self.collect_items(action)
+            case PackBundle():
+                return await self.pack_bundle(action, tries)
             case PublishBids():
                 return await self.publish_bids(action, tries)
             case SendAward():
@@ -249,6 +261,24 @@ class Performer:
         await self._persist(tries, lambda: self.network.answer_watch(action.kept, sig))
         return WatchAnswered(watch=action.kept.watch)
 
+    # ── bundles ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def collect_items(self, action: CollectItems) -> Event | None:
+        await trio.sleep(action.seconds)
+        return BundleClosed(bundle=action.bundle)
+
+    async def pack_bundle(self, action: PackBundle, tries: Tries) -> Event | None:
+        """The nonce is chance, like the salts: it counts from when this event is in the journal."""
+        try:
+            program, listed = self.content.pack(action.program, action.inputs, action.fuel)
+        except (PeerError, Transient) as error:  # of our own store: trying again would not bring it back
+            tries.fail(error)
+            return BundleSpoilt(bundle=action.bundle, reason=str(error))
+        nonce = (
+            int.from_bytes(self.chance.secret()[:6], "big") << 8
+        )  # room for the nonces of further attempts
+        return BundlePacked(bundle=action.bundle, program=program, input=listed, nonce=nonce)
+
     # ── content ──────────────────────────────────────────────────────────────────────────────────────────
 
     async def fetch_input(self, action: FetchInput, tries: Tries) -> Event | None:
@@ -280,7 +310,8 @@ class Performer:
         try:
             await self._persist(tries, lambda: self.content.fetch_task(action.request, action.shard))
             job = self.content.job(action.request, action.shard)
-            outcome = await self._run(job, action.wall, tries)
+            mapped = isinstance(job, WasmJob) and job.mapped
+            outcome = await (self._map if mapped else self._solve)(action, job, tries)
         except (PeerError, Transient) as error:
             return WorkFailed(unit=action.unit, award=action.award, reason=str(error))
         if outcome.result.output_root != NO_OUTPUT:
@@ -294,6 +325,34 @@ class Performer:
             guard_secret=self.chance.secret(),
             seconds=self.chance.monotonic() - began,
         )
+
+    async def _solve(self, action: Solve, job: WasmJob | PowJob, tries: Tries) -> Outcome:
+        return await self._run(job, action.wall, tries)
+
+    async def _map(self, action: Solve, job: WasmJob | PowJob, tries: Tries) -> Outcome:
+        """The requester hears each answer as soon as we have it. Whether it does changes nothing here."""
+        send, answers = trio.open_memory_channel[tuple[int, Answer]](MAX_ITEMS)
+        spoilt: list[Transient] = []
+
+        def told(place: int, answer: Answer) -> None:
+            with suppress(trio.WouldBlock):  # of a second run, after a fault in the first
+                send.send_nowait((place, answer))
+
+        async def tell() -> None:
+            with suppress(Transient, PeerError):
+                await self.network.tell_answers(action.unit, action.request.requester, answers)
+
+        async with trio.open_nursery() as telling:
+            telling.start_soon(tell)
+            try:
+                outcome = await self._run(job, action.wall, tries, told)
+            except Transient as error:
+                spoilt.append(error)  # raised below, where no nursery wraps it
+            send.close()
+            telling.cancel_scope.deadline = trio.current_time() + FLUSH
+        if spoilt:
+            raise spoilt[0]
+        return outcome
 
     async def check(self, action: Check, tries: Tries) -> Event | None:
         """Judged kinds: look for evidence. Court kinds: run it again, and compare if there is what to."""
@@ -331,8 +390,10 @@ class Performer:
             role=action.role,
         )
 
-    async def _run(self, job: WasmJob | PowJob, wall: float, tries: Tries) -> Outcome:
-        return await self._persist(tries, lambda: self.executor.run(job, wall=wall), limit=RUNS)
+    async def _run(
+        self, job: WasmJob | PowJob, wall: float, tries: Tries, told: Told | None = None
+    ) -> Outcome:
+        return await self._persist(tries, lambda: self.executor.run(job, wall=wall, told=told), limit=RUNS)
 
     async def _refute(self, job: PowJob, action: Check, tries: Tries) -> bytes | None:
         return await self._persist(

@@ -7,12 +7,13 @@ waiting forever is allowed, since the engine cancels whatever is no longer due.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, Mapping, Sequence
 from typing import Protocol
 
 from blockedge_node.core.actions import ChainAction, Note
 from blockedge_node.core.events import CallMined, SignedAward
 from blockedge_node.core.ids import Address, Digest, Hash, Root, Secret, Signature, UnitId
+from blockedge_node.core.items import Answer, Told
 from blockedge_node.core.job import Outcome, PowJob, WasmJob
 from blockedge_node.core.structs import Struct
 from blockedge_node.core.task import Ack, Bid, Receipt, Request, Result
@@ -64,6 +65,11 @@ class Network(Protocol):
 
     async def answer_result(self, receipt: Receipt, sig: Signature) -> None: ...
 
+    async def tell_answers(
+        self, unit: UnitId, requester: Address, answers: AsyncIterable[tuple[int, Answer]]
+    ) -> None:
+        """Tell a bundle's requester what `answers` yields, as it comes; binds nobody. Raises Transient."""
+
     async def hand_watch(self, watch: Watch, output: bytes, sig: Signature) -> None:
         """Watch → Kept on one stream. Raises Rejected if the tower refuses, Transient if unreachable."""
 
@@ -85,14 +91,19 @@ class Content(Protocol):
     def job(self, request: Request, shard: int) -> WasmJob | PowJob:
         """The executor's job from the store; after fetch_task."""
 
+    def pack(self, program: Root, inputs: Sequence[Root], fuel: int) -> tuple[Root, Root]:
+        """The mapped program and the list of these inputs, stored; with `fuel` for all of them. Raises PeerError or
+        Transient if a part is not there any more."""
+
     def put(self, data: bytes) -> Root: ...
 
     def get(self, root: Root) -> bytes | None: ...
 
 
 class Executor(Protocol):
-    async def run(self, job: WasmJob | PowJob, *, wall: float) -> Outcome:
-        """Raises Transient for an infrastructure fault; never a result then."""
+    async def run(self, job: WasmJob | PowJob, *, wall: float, told: Told | None = None) -> Outcome:
+        """A mapped job's answers are `told` as they come. Raises Transient for an infrastructure fault; never a
+        result then."""
 
     async def refute(self, job: PowJob, output: bytes, *, wall: float) -> bytes | None:
         """Evidence against a proof-of-work output; b"" if it refutes itself, None if it is right."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from blockedge_node.api import models
+from blockedge_node.core.auction import is_onchain
+from blockedge_node.core.auction_bidder import AuctionBidder
 from blockedge_node.core.bidder import Bidder
 from blockedge_node.core.deadlines import opens, settle_after, timeout_after
 from blockedge_node.core.events import CallMined
@@ -21,7 +23,7 @@ from blockedge_node.core.params import Params
 from blockedge_node.core.requester import Requester
 from blockedge_node.core.selection import BPS, rank_key, score
 from blockedge_node.core.shard import Shard
-from blockedge_node.core.task import Bid, Kind, Request
+from blockedge_node.core.task import Bid, Kind, Mode, Request
 from blockedge_node.core.unit import CHECK_MISSED, SECRET_SHOWN, Phase, UnitView
 from blockedge_node.core.worker import Worker
 from blockedge_node.store.journal import StoredNote
@@ -48,6 +50,10 @@ class Record:
         """Gas, and its price in wei, of our transactions about a unit."""
         mine = [call for call in self.spending if call.unit == unit]
         return sum(call.gas for call in mine), sum(call.fee for call in mine)
+
+
+def mode_name(mode: int) -> models.Mode:
+    return "onchain" if mode & Mode.ONCHAIN else "gossip"
 
 
 def note_model(stored: StoredNote) -> models.Note:
@@ -115,9 +121,13 @@ def requested_unit(machine: Requester, shard: Shard, record: Record, params: Par
     paid, slashed = money_moved(record, shard.unit, view)
     phase = shard.now_in.name.lower()
     if shard.now_in is Phase.NONE:
-        phase = "failed" if shard.end else "awarded" if placed else "requested"
-    published = record.first(machine.task, "request.published")
-    acked = record.first(shard.unit, "award.acknowledged")
+        found = placed or shard.winner
+        phase = (
+            "failed" if shard.end else "awarded" if found else "announced" if shard.auction else "requested"
+        )
+    onchain = is_onchain(machine.request)
+    published = record.first(machine.task, "auction.announced" if onchain else "request.published")
+    acked = record.first(shard.unit, "auction.won" if onchain else "award.acknowledged")
     negotiation = (acked.at - published.at) / 1000 if acked and published else None
     chosen = terms or bid
     return models.Unit(
@@ -234,6 +244,7 @@ def task_model(
         min_deposit=request.min_deposit,
         max_delay=request.max_delay,
         expiry=request.expiry,
+        mode=mode_name(request.mode),
         units=tuple(units),
     )
 
@@ -263,6 +274,7 @@ def job_model(run: JobRun, tasks: Sequence[models.Task], record: Record, now: in
         id=run.job.id,
         label=run.job.label,
         kind=KINDS.get(Kind(run.job.kind), str(run.job.kind)),
+        mode=mode_name(run.job.mode),
         state=state,
         created=began.at / 1000 if began else float(run.began_at),
         shards=run.job.shards,
@@ -272,6 +284,7 @@ def job_model(run: JobRun, tasks: Sequence[models.Task], record: Record, now: in
         result_ready=not missing,
         spent=sum(unit.paid for unit in units),
         fees=sum(unit.fee for unit in units),
+        items=len(run.job.items),
         stuck=stuck or ("its request expired and nothing replaced it" if overdue else ""),
         tasks=tuple(tasks),
     )
@@ -299,3 +312,22 @@ def bids_of(machine: Bidder, record: Record, me: bytes, now: int) -> list[models
             )
         )
     return rows
+
+
+def posted_bids(machine: AuctionBidder, record: Record, me: bytes) -> list[models.Bid]:
+    """My bids in one task's auctions."""
+    made = record.first(machine.task, "bid.made")
+    return [
+        models.Bid(
+            task=machine.task,
+            shard=mine.bid.shard,
+            worker=me,
+            price=mine.bid.price,
+            deposit=mine.bid.deposit,
+            delay=mine.bid.delay,
+            rep=mine.bid.rep,
+            state=mine.end or ("outbid" if mine.outbid else "live"),
+            at=made.at / 1000 if made else None,
+        )
+        for mine in machine.bids
+    ]

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import blockedge_node
 from blockedge_node.api import problems
 from blockedge_node.api.backend import Backend
-from blockedge_node.api.routes import content, court, jobs, money, node, peers
+from blockedge_node.api.routes import content, court, events, jobs, money, node, peers
 
 MAX_JSON = 2**20  # 1024 inputs take 70 KiB
 BLOBS = "/api/v1/blobs"
@@ -50,7 +50,7 @@ def create_app(backend: Backend, *, max_upload: int) -> FastAPI:
     app.state.max_upload = max_upload
     app.state.used_keys = jobs.UsedKeys()
     problems.install(app)
-    for part in (node, peers, content, jobs, money, court):
+    for part in (node, peers, content, jobs, events, money, court):
         app.include_router(part.router)
     app.add_middleware(LimitJson)
     return app

@@ -11,7 +11,7 @@ wrote in full; they raise NotFound if there is none.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -78,6 +78,12 @@ class Backend(Protocol):
 
     async def result(self, job_id: bytes, shard: int | None) -> Output:
         """The merged output, or one shard's. Raises Rejected("not-ready", …) while it is not complete."""
+
+    def events(
+        self, since: int | None, job: bytes | None
+    ) -> AsyncGenerator[models.Event | models.ItemEvent | None]:
+        """What happens to jobs, or to one, after the event `since`, or from now on: None first, and whenever there
+        was nothing to tell for a while. Endless. Raises Rejected if too many follow already."""
 
     async def tasks(self) -> Sequence[models.Task]:
         """Tasks this node has a part in, newest first, without their units."""

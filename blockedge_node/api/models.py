@@ -162,6 +162,8 @@ class JobSpec(Model):
     workers: tuple[Address, ...] = Field(default=(), max_length=64)  # whose bids count; none: everybody's
     spot_bps: Bps | None = None  # rate of spot checks in bps; the deployment's least applies anyway
     check_fee: Wei | None = Field(default=None)  # for one check, or one juror's seat
+    bundle: bool = False  # a micro-task: wait a moment for others like it, and share a unit with them
+    onchain: bool = False  # the contract chooses among bids on the chain, instead of this node (§5)
 
     @model_validator(mode="after")
     def _fits(self) -> JobSpec:
@@ -175,11 +177,20 @@ class JobSpec(Model):
                 raise ValueError('kind "pow" takes no program and exactly one input')
             if self.no_demand:
                 raise ValueError('kind "pow" always shows its output: no_demand does not apply')
+        if self.onchain and self.workers:
+            raise ValueError("the contract chooses among all bids: workers cannot be named with onchain")
+        if self.bundle and (self.kind != "wasm" or self.shards != 1 or self.onchain):
+            raise ValueError("a bundle takes wasm jobs of one shard whose winner is found by gossip")
         if self.max_price == 0:
             raise ValueError("max_price must be above 0")
         if self.rep_min > self.rep_max:
             raise ValueError("rep_min is above rep_max: nobody could bid")
         return self
+
+
+Mode = Literal[
+    "gossip", "onchain"
+]  # who finds the winner: the requester among bids it hears, or the contract
 
 
 class Unit(Model):
@@ -188,13 +199,14 @@ class Unit(Model):
     id: Bytes32
     task: Bytes32
     shard: int
-    phase: str  # requested, awarded (off-chain), then the contract's: assigned … paid, slashed, refused
+    phase: str  # requested, announced, awarded (won, not yet on the chain), then the contract's: assigned … refused
     role: str = "requester"  # ours
     worker: Address | None = None
     price: Wei | None = None
     deposit: Wei | None = None
     delay: int | None = None
-    negotiation: float | None = None  # seconds from publishing the request to the verified Ack
+    # seconds from publishing the request to the verified Ack; on the chain from seeing the announcement to its winner
+    negotiation: float | None = None
     since: int | None = None
     next: str = ""  # what happens next, and by when
     exit: int | None = None
@@ -224,6 +236,7 @@ class Task(Model):
     min_deposit: Wei
     max_delay: int
     expiry: int
+    mode: Mode = "gossip"
     units: tuple[Unit, ...] = ()
 
 
@@ -231,6 +244,7 @@ class Job(Model):
     id: Bytes32
     label: str = ""
     kind: str
+    mode: Mode = "gossip"
     state: Literal["running", "done", "settled", "failed", "cancelled"]
     created: float
     shards: int
@@ -242,6 +256,11 @@ class Job(Model):
     spent: WeiSum = 0  # prices of paid units
     fees: WeiSum = 0  # transaction fees
     stuck: str = ""
+    bundle: Bytes32 | None = None  # the job that this micro-task is an item of …
+    place: int | None = None  # … and where in it, once it is closed
+    items: int = 0  # of a bundle: how many micro-tasks it is made of
+    exit: int | None = None  # of a micro-task that is done
+    exit_text: str = ""
     tasks: tuple[Task, ...] = ()
 
 
@@ -252,6 +271,30 @@ class Note(Model):
     subject: Bytes32
     at: float | None = None
     fields: dict[str, str | int | float] = {}
+
+
+class Event(Model):
+    """Something that happened to a job; `id` grows, and survives a restart of the node."""
+
+    id: int
+    job: Bytes32
+    state: Literal["running", "done", "settled", "failed", "cancelled"]
+    code: str  # of the note behind it
+    at: float
+    fields: dict[str, str | int | float] = {}
+
+
+class ItemEvent(Model):
+    """A worker's answer to one item of a bundle, before it committed to it: it binds nobody, and what the job's
+    result says later counts. It has no id, and is not told again."""
+
+    job: Bytes32
+    bundle: Bytes32
+    place: int
+    exit: int
+    exit_text: str
+    output: str  # base64
+    provisional: Literal[True] = True
 
 
 class ScoredBid(Model):

@@ -18,8 +18,11 @@ from typing import cast
 
 import structlog
 import trio
+from hypercorn import events as hypercorn_events
 from hypercorn.config import Config
+from hypercorn.trio import run as hypercorn_run
 from hypercorn.trio import serve as hypercorn_serve
+from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.typing import ASGIFramework
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -29,6 +32,8 @@ from blockedge_node.api.app import create_app
 from blockedge_node.api.backend import Backend
 from blockedge_node.api.problems import problem
 from blockedge_node.errors import ConfigError
+
+STALL = 10.0  # seconds in which a client must take a piece of its answer
 
 log = structlog.get_logger(__name__)
 
@@ -93,6 +98,26 @@ def _listen(bind: str) -> socket.socket:
         return socket.create_server((host, int(port)), family=family, backlog=BACKLOG)
     except OSError as error:
         raise ConfigError(f"the API cannot listen on {bind}: {error.strerror or error}") from None
+
+
+class Patient(TCPServer):
+    """Hypercorn's connection, but with an end to its patience: as it comes it waits for ever for a client that does
+    not read, shielded from cancellation, so that the daemon could not even stop."""
+
+    async def protocol_send(self, event: hypercorn_events.Event) -> None:
+        if not isinstance(event, hypercorn_events.RawData):
+            await super().protocol_send(event)
+            return
+        async with self.send_lock:
+            try:
+                with trio.fail_after(STALL, shield=True):
+                    await self.stream.send_all(event.data)
+            except (trio.TooSlowError, trio.BrokenResourceError, trio.ClosedResourceError):
+                await trio.aclose_forcefully(self.stream)
+                await self.protocol.handle(hypercorn_events.Closed())
+
+
+hypercorn_run.TCPServer = Patient  # type: ignore[attr-defined]  # there is no other way to hand it in
 
 
 def _hypercorn(listener: socket.socket) -> Config:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from blockedge_node.backend.content import ContentPart
 from blockedge_node.backend.court import CourtPart
+from blockedge_node.backend.events import EventsPart
 from blockedge_node.backend.money import MoneyPart
 from blockedge_node.backend.node import NodePart
 from blockedge_node.backend.stories import StoriesPart
@@ -17,5 +18,5 @@ from blockedge_node.backend.work import WorkPart
 
 
 @dataclass(frozen=True, kw_only=True)
-class NodeBackend(NodePart, ContentPart, WorkPart, StoriesPart, MoneyPart, CourtPart):
+class NodeBackend(NodePart, ContentPart, WorkPart, EventsPart, StoriesPart, MoneyPart, CourtPart):
     """Everything that the API asks of a node."""

@@ -12,6 +12,7 @@ import trio
 from blockedge_node import summaries
 from blockedge_node.api import models
 from blockedge_node.api.backend import NotFound
+from blockedge_node.backend.bell import Bell
 from blockedge_node.chain.adapter import ChainAdapter
 from blockedge_node.chain.blocks import Receipt
 from blockedge_node.config import Coalition, Config
@@ -52,6 +53,7 @@ class Parts:
     journal: Journal
     blobs: Blobs
     ring: LogRing
+    bell: Bell
     began: float
 
     def ready(self) -> World:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from blockedge_node import summaries
 from blockedge_node.api import models
 from blockedge_node.api.backend import NotFound
-from blockedge_node.backend.parts import SHOWN, Parts
+from blockedge_node.backend.bundled import BundledPart
+from blockedge_node.backend.parts import SHOWN
+from blockedge_node.core.auction_bidder import AuctionBidder
 from blockedge_node.core.bidder import Bidder
 from blockedge_node.core.checker import Checker
 from blockedge_node.core.ids import TaskId
@@ -20,7 +22,7 @@ from blockedge_node.core.worker import Worker
 from blockedge_node.store.journal import StoredNote
 
 
-class StoriesPart(Parts):
+class StoriesPart(BundledPart):
     async def tasks(self) -> Sequence[models.Task]:
         rows: dict[bytes, models.Task] = {}
         for asked in await self.all_of("requester:", Requester):
@@ -28,8 +30,8 @@ class StoriesPart(Parts):
                 asked.task, asked.request, role="requester", job=asked.job
             )
         for worked in await self.all_of("worker:", Worker):
-            rows[worked.task] = summaries.task_model(worked.task, worked.signed.request, role="worker")
-        for made in await self.all_of("bidder:", Bidder):
+            rows[worked.task] = summaries.task_model(worked.task, worked.request, role="worker")
+        for made in await self._bidders():
             rows.setdefault(made.task, summaries.task_model(made.task, made.request, role="bidder"))
         return sorted(rows.values(), key=lambda task: task.expiry, reverse=True)[:SHOWN]
 
@@ -42,8 +44,8 @@ class StoriesPart(Parts):
             record = await self.record([w.unit for w in workers])
             now, params = self.clock(), self.params()
             units = [summaries.worked_unit(w, record, params, now) for w in workers]
-            return summaries.task_model(task_id, workers[0].signed.request, role="worker", units=units)
-        for made in await self.all_of("bidder:", Bidder):
+            return summaries.task_model(task_id, workers[0].request, role="worker", units=units)
+        for made in await self._bidders():
             if made.task == task_id:
                 return summaries.task_model(task_id, made.request, role="bidder")
         raise NotFound(f"this node has no part in a task 0x{task_id.hex()}")
@@ -52,7 +54,12 @@ class StoriesPart(Parts):
         job, tasks = None, list[models.Task]()
         subjects: list[bytes] = [found.id]
         owner = found.id if found.kind == "job" else found.job
-        if owner is not None:
+        bundled = None if owner is None else await self.bundled(owner)
+        if bundled is not None:
+            job = await self.bundled_model(bundled)
+            tasks = list(job.tasks)
+            subjects.append(bundled.bundle)
+        elif owner is not None:
             job = await self.job_model(await self.job_run(owner))
             tasks = list(job.tasks)
             subjects.append(owner)
@@ -90,7 +97,7 @@ class StoriesPart(Parts):
         return found
 
     async def _classify(self, subject: bytes) -> models.Found | None:
-        if await self.machine(job_key(subject)) is not None:
+        if await self.machine(job_key(subject)) is not None or await self.bundled(subject) is not None:
             return models.Found(kind="job", id=subject, job=subject)
         requesters = await self.all_of("requester:", Requester)
         for machine in requesters:
@@ -98,9 +105,9 @@ class StoriesPart(Parts):
                 return models.Found(kind="task", id=subject, job=machine.job, task=subject)
             if any(shard.unit == subject for shard in machine.shards):
                 return models.Found(kind="unit", id=subject, job=machine.job, task=machine.task)
-        others: list[Worker | Bidder] = [
+        others: list[Worker | Bidder | AuctionBidder] = [
             *await self.all_of("worker:", Worker),
-            *await self.all_of("bidder:", Bidder),
+            *await self._bidders(),
         ]
         for other in others:
             if other.task == subject:
@@ -116,11 +123,24 @@ class StoriesPart(Parts):
             return models.Found(kind="unit", id=subject)
         return None
 
+    async def _bidders(self) -> list[Bidder | AuctionBidder]:
+        return [
+            *await self.all_of("bidder:", Bidder),
+            *await self.all_of("auction:", AuctionBidder),
+        ]
+
     async def bids(self) -> Sequence[models.Bid]:
-        machines = await self.all_of("bidder:", Bidder)
+        machines = await self._bidders()
         record = await self.record([machine.task for machine in machines])
+        me, now = self.chain.address, self.clock()
         rows = [
-            bid for m in machines for bid in summaries.bids_of(m, record, self.chain.address, self.clock())
+            bid
+            for m in machines
+            for bid in (
+                summaries.bids_of(m, record, me, now)
+                if isinstance(m, Bidder)
+                else summaries.posted_bids(m, record, me)
+            )
         ]
         rows += [
             _no_bid(stored, self.chain.address) for stored in await self.journal.notes_by_code("bid.none.")

@@ -11,7 +11,8 @@ import trio
 
 from blockedge_node.api import models
 from blockedge_node.api.backend import NotFound, Output
-from blockedge_node.backend.parts import SHOWN, Parts
+from blockedge_node.backend.bundled import MAX_ITEM, BundledPart
+from blockedge_node.backend.parts import SHOWN
 from blockedge_node.core import merkle
 from blockedge_node.core.events import Job, JobCancelled, JobSubmitted
 from blockedge_node.core.ids import ZERO_HASH, Address, Hash, Root
@@ -23,7 +24,7 @@ from blockedge_node.core.selection import flaw
 from blockedge_node.core.task import Kind, Mode
 from blockedge_node.core.terms import cost
 from blockedge_node.core.world import World
-from blockedge_node.errors import ChainError, Rejected
+from blockedge_node.errors import ChainError, PeerError, Rejected
 from blockedge_node.wire.manifest import Manifest
 
 CHUNK: Final = 64 * 1024  # bytes read from a stored output at a time
@@ -31,9 +32,9 @@ MERGE_WALL: Final = 300.0  # seconds for merging outputs by program
 EXAMINING: Final = 20.0  # seconds that a client waits for the compiler; a busy one is left to the workers
 
 
-class WorkPart(Parts):
+class WorkPart(BundledPart):
     async def submit_job(self, job_id: bytes, spec: models.JobSpec) -> tuple[models.Job, bool]:
-        if await self.machine(job_key(job_id)) is not None:
+        if await self.machine(job_key(job_id)) is not None or await self.bundled(job_id) is not None:
             return await self.job(job_id), False
         world = self.ready()
         if not world.policy.requester:
@@ -42,13 +43,17 @@ class WorkPart(Parts):
         for root in {*inputs, *([Root(spec.program)] if spec.program else [])}:
             if not self.blobs.has(root):
                 raise NotFound(f"no blob has the root 0x{root.hex()}; upload it first")
-        if spec.kind == "wasm":
+        if spec.bundle and (self.blobs.size(inputs[0]) or 0) > MAX_ITEM:
+            raise PeerError(
+                f"an input of a bundle has {MAX_ITEM} bytes at most: hand it in as a job of its own"
+            )
+        if spec.kind == "wasm" and not spec.bundle:
             await self.keep(b"".join(inputs))  # the list that inputRoot names, for workers to fetch
         job = Job(
             id=Hash(job_id),
             nonce=time.time_ns() // 1000,
             kind=Kind.WASM if spec.kind == "wasm" else Kind.POW,
-            mode=Mode.NO_DEMAND if spec.no_demand else 0,
+            mode=(Mode.NO_DEMAND if spec.no_demand else 0) | (Mode.ONCHAIN if spec.onchain else 0),
             program=Root(spec.program or ZERO_HASH),
             inputs=inputs,
             shards=spec.shards,
@@ -67,6 +72,7 @@ class WorkPart(Parts):
             workers=tuple(map(Address, spec.workers)),
             spot_bps=spec.spot_bps,
             check_fee=spec.check_fee,
+            bundle=spec.bundle,
         )
         self._check_affordable(job, world)
         if job.kind == Kind.WASM:
@@ -105,14 +111,26 @@ class WorkPart(Parts):
         return sorted(found, key=lambda job: job.created, reverse=True)[:SHOWN]
 
     async def job(self, job_id: bytes) -> models.Job:
+        if (found := await self.bundled(job_id)) is not None:
+            return await self.bundled_model(found)
         return await self.job_model(await self.job_run(job_id))
 
     async def cancel_job(self, job_id: bytes) -> models.Job:
-        await self.job_run(job_id)
+        found = await self.bundled(job_id)
+        if found is not None and found.run is not None:
+            raise Rejected(
+                "bundled",
+                f"it shares a unit by now: its bundle 0x{found.bundle.hex()} can be cancelled as a whole",
+            )
+        if found is None:
+            await self.job_run(job_id)
         await self.engine.submit(JobCancelled(job=Hash(job_id)))
         return await self.job(job_id)
 
     async def result(self, job_id: bytes, shard: int | None) -> Output:
+        if (found := await self.bundled(job_id)) is not None:
+            output = self.answer_to(found).output
+            return Output(chunks=_one(output), size=len(output))
         run = await self.job_run(job_id)
         if shard is not None:
             if not 0 <= shard < len(run.outputs):
@@ -167,3 +185,7 @@ class WorkPart(Parts):
                     first += CHUNK // merkle.CHUNK
 
         return Output(chunks=chunks(), size=sum(self.blobs.size(root) or 0 for root in roots))
+
+
+async def _one(chunk: bytes) -> AsyncIterator[bytes]:
+    yield chunk

@@ -13,9 +13,11 @@ from typing import Any
 from blockedge_node.chain.abi_codec import Values, contract
 from blockedge_node.chain.events import Source
 from blockedge_node.core.actions import (
+    Announce,
     Appeal,
     AwardCommit,
     ChainAction,
+    CloseAuction,
     CloseReports,
     CloseRound,
     CommitCheck,
@@ -27,6 +29,7 @@ from blockedge_node.core.actions import (
     Demand,
     Draw,
     FineChecker,
+    PostBid,
     RegisterAward,
     Registration,
     Reveal,
@@ -61,6 +64,9 @@ FUNCTIONS: dict[type[ChainAction], str] = {
     Defend: "defend",
     Demand: "demand",
     Supply: "supply",
+    Announce: "announce",
+    PostBid: "postBid",
+    CloseAuction: "closeAuction",
     CommitVote: "commitVote",
     RevealVote: "revealVote",
     Appeal: "appeal",
@@ -214,6 +220,24 @@ def _supply(calls: Sequence[Supply]) -> Values:
     return _unit(call.target), call.revealed.values(), call.chunk, call.count, call.data, list(call.path)
 
 
+# ── auctions ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _announce(calls: Sequence[Announce]) -> Values:
+    (call,) = calls
+    return call.request.values(), list(call.draw_commits)
+
+
+def _post_bid(calls: Sequence[PostBid]) -> Values:
+    (call,) = calls
+    return call.request.values(), call.bid.values()
+
+
+def _close_auction(calls: Sequence[CloseAuction]) -> Values:
+    (call,) = calls
+    return call.request.values(), call.shard, list(call.draw_commits)
+
+
 # ── the Court ────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -254,6 +278,9 @@ _ENCODERS: dict[str, Callable[[Sequence[Any]], Values]] = {
     "defend": _defend,
     "demand": _demand,
     "supply": _supply,
+    "announce": _announce,
+    "postBid": _post_bid,
+    "closeAuction": _close_auction,
     "commitVote": _commit_vote,
     "revealVote": _reveal_vote,
     "appeal": _appeal,

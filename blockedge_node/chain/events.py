@@ -60,6 +60,48 @@ class Awarded:
 
 
 @dataclass(frozen=True, slots=True)
+class Announced:
+    """Auctions of all shards are open, for bids in blocks up to `closes_at`."""
+
+    task: TaskId
+    requester: Address
+    request: Request
+    closes_at: int  # block
+    draw_commits: tuple[Hash, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BidPosted:
+    """The new best bid of a shard."""
+
+    unit: UnitId
+    worker: Address
+    price: int  # wei
+    deposit: int  # wei
+    delay: int
+    rep: int  # R as the contract read it
+    score: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outbid:
+    """The one whose deposit came back; BidPosted of the better one follows."""
+
+    unit: UnitId
+    worker: Address
+    deposit: int  # wei
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """An auction was closed without a unit: all that it had locked is back."""
+
+    unit: UnitId
+    worker: Address  # of the best bid; zero without one
+    deposit: int  # wei
+
+
+@dataclass(frozen=True, slots=True)
 class Committed:
     unit: UnitId
     commitment: Hash
@@ -186,6 +228,7 @@ class Skipped:
     reason: bytes  # selector of the error that a single call would have reverted with
 
 
+AuctionRecord = Announced | BidPosted | Outbid | Lapsed
 AccountRecord = Funded | ExitRequested | Withdrawn
 UnitRecord = (
     Awarded
@@ -206,7 +249,7 @@ UnitRecord = (
     | Settled
     | Skipped
 )
-Record = AccountRecord | Burned | Requested | UnitRecord | CourtRecord
+Record = AccountRecord | Burned | Requested | AuctionRecord | UnitRecord | CourtRecord
 
 
 def decode_log(topics: Sequence[bytes], data: bytes, source: Source = "BlockEdge") -> Record | None:
@@ -233,6 +276,12 @@ _BLOCK_EDGE_MAKERS: dict[str, Callable[..., Record]] = {
     "Withdrawn": Withdrawn,
     "Burned": Burned,
     "Requested": lambda task, request: Requested(task, _struct(Request, request)),
+    "Announced": lambda task, requester, request, closes_at, commits: Announced(
+        task, requester, _struct(Request, request), closes_at, tuple(map(Hash, commits))
+    ),
+    "BidPosted": BidPosted,
+    "Outbid": Outbid,
+    "Lapsed": Lapsed,
     "Awarded": lambda unit, requester, worker, terms, start_at: Awarded(
         unit, requester, worker, _struct(Terms, terms), start_at
     ),

@@ -1,4 +1,4 @@
-"""Blocks and logs of BlockEdge and its Court → UnitBook and TicketBook, over any reorg.
+"""Blocks and logs of BlockEdge and its Court → UnitBook, AuctionBook and TicketBook, over any reorg.
 
 Near the head, blocks are followed one by one through their parents' hashes and their logs are asked for by
 block hash, so that no reorg can mix two branches; far behind, logs come in ranges, each block of them checked
@@ -12,15 +12,20 @@ from collections.abc import Callable, Collection, Mapping
 
 import structlog
 
+from blockedge_node.chain.auctions import AuctionBook
 from blockedge_node.chain.blocks import Block, Log, block_at, block_if_any, logs_between, logs_of
 from blockedge_node.chain.book import HORIZON, UnitBook
 from blockedge_node.chain.court_events import TicketRecord
 from blockedge_node.chain.events import (
+    Announced,
     Awarded,
+    BidPosted,
     Defended,
     Demanded,
     ExitRequested,
     Funded,
+    Lapsed,
+    Outbid,
     Record,
     ReportClosed,
     Reported,
@@ -60,6 +65,7 @@ class LogReader:
     ) -> None:
         self.book = UnitBook()
         self.tickets = TicketBook()
+        self.auctions = AuctionBook()
         self.addresses: set[Address] = set()  # all that ever held a balance
         self.last = start - 1  # all logs up to here are in the book
         self.reorgs = 0
@@ -113,6 +119,7 @@ class LogReader:
     def retire(self, head: int) -> None:
         """Forget what nobody asks for any more, once `head` and all before it are read."""
         self.book.retire(head, self._keep())
+        self.auctions.retire(head, self._keep())
         self.tickets.retire(head)
 
     def drop_above(self, block: int) -> None:
@@ -120,6 +127,7 @@ class LogReader:
         self.changes += 1
         self.book.drop_above(block)
         self.tickets.drop_above(block)
+        self.auctions.drop_above(block)
         self._kept = {n: h for n, h in self._kept.items() if n <= block}
         self.last = min(self.last, block)
 
@@ -191,8 +199,19 @@ class LogReader:
                 raise self.disbelieve(f"gave block {block.number} for {number}")
         return answers
 
-    def _fold(self, logs: tuple[Log, ...], blocks: dict[int, Block]) -> None:
+    def _fold(self, logs: tuple[Log, ...], blocks: Mapping[int, Block]) -> None:
         """All of them or none: a block that was half folded would be folded twice."""
+        for record, block in self.records(logs, blocks):
+            self.changes += 1
+            if isinstance(record, TicketRecord):
+                self.tickets.apply(record, block.number, block.time)
+            else:
+                self.auctions.apply(record, block.number, block.time)
+                self.book.apply(record, block.number, block.time)
+                self._note_addresses(record)
+
+    def records(self, logs: tuple[Log, ...], blocks: Mapping[int, Block]) -> list[tuple[Record, Block]]:
+        """What the logs of these blocks, by number, say. Raises Transient if they cannot be that."""
         records: list[tuple[Record, Block]] = []
         for entry in logs:
             block = blocks.get(entry.block)
@@ -205,13 +224,7 @@ class LogReader:
                 raise self.disbelieve(f"gave a log that does not decode: {error}") from None
             if record is not None:
                 records.append((record, block))
-        for record, block in records:
-            self.changes += 1
-            if isinstance(record, TicketRecord):
-                self.tickets.apply(record, block.number, block.time)
-            else:
-                self.book.apply(record, block.number, block.time)
-                self._note_addresses(record)
+        return records
 
     def _note_addresses(self, record: Record) -> None:
         for address in self._touched(record):
@@ -226,12 +239,21 @@ class LogReader:
                 return (record.account,)
             case Reported():
                 return (record.author,)
+            case Announced():
+                return (record.requester,)
+            case BidPosted() | Outbid():
+                return (record.worker,)
+            case Lapsed():
+                auction = self.auctions.get(record.unit)
+                parties = (record.worker, auction.request.requester if auction else ZERO_ADDRESS)
+                return tuple(who for who in parties if who != ZERO_ADDRESS)
             case Awarded() | Settled() | ReportClosed() | Demanded() | Supplied() | Defended():
                 view = self.book.get(record.unit)
                 if view is not None:
                     funders = [r.funder for r in view.case.rounds] if view.case else []
-                    parties = (view.terms.requester, view.terms.worker, *(r.author for r in view.reports))
-                    return tuple(who for who in (*parties, *funders) if who != ZERO_ADDRESS)
+                    authors = [r.author for r in view.reports]
+                    everybody = (view.terms.requester, view.terms.worker, *authors, *funders)
+                    return tuple(who for who in everybody if who != ZERO_ADDRESS)
         return ()
 
     def _remember(self, block: Block) -> None:

@@ -4,8 +4,8 @@
 see that an item would be skipped rather than revert (docs/protocol.md §3.4). Endpoints without it are asked
 eth_estimateGas, which sees reverts; a skip is then found in the receipt.
 
-The clock is the head's plus one second: the earliest that the next block can have. So a call whose window
-opens by time passes only on a head that has reached the opening (§3.3).
+The clock is the head's plus one second, and the block the one after it: what the next block has at the earliest. So
+a call whose window opens by time passes only on a head that has reached the opening (§3.3).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from blockedge_node.chain.abi_codec import contract
 from blockedge_node.chain.blocks import Block
 from blockedge_node.chain.events import ReportClosed, Skipped, Source, decode_log
 from blockedge_node.chain.reverts import explain, skip_reason
@@ -23,6 +24,7 @@ from blockedge_node.core.ids import Address, UnitId
 from blockedge_node.errors import Rejected
 
 UNKNOWN_METHOD = {-32601, -32600, -32602, -32004}  # how endpoints say that they lack eth_simulateV1
+_BY_BLOCK = {contract("BlockEdge").functions[name].selector for name in ("postBid", "closeAuction")}
 Logs = Sequence[tuple[Sequence[bytes], bytes]]  # (topics, data)
 Calls = Sequence[tuple[Payload, UnitId | None]]
 
@@ -61,7 +63,8 @@ class Simulator:
                     return await self._one_by_one(head, calls)
                 self._shows_logs = False
         asks = [
-            Ask("eth_estimateGas", (self._transaction(payload), "latest"), quantity) for payload, _ in calls
+            Ask("eth_estimateGas", (self._transaction(payload), _state_for(payload)), quantity)
+            for payload, _ in calls
         ]
         answers = await self._rpc.ask_all(asks)
         sources = [self._source(payload) for payload, _ in calls]
@@ -77,7 +80,7 @@ class Simulator:
 
     def _simulate(self, head: Block, calls: Calls) -> Ask[list[Forecast]]:
         block = {
-            "blockOverrides": {"time": hex(head.time + 1)},
+            "blockOverrides": {"number": hex(head.number + 1), "time": hex(head.time + 1)},
             "calls": [self._transaction(payload) for payload, _ in calls],
         }
 
@@ -100,6 +103,11 @@ class Simulator:
         if payload.to is not None:
             fields["to"] = hex_of(payload.to)
         return fields
+
+
+def _state_for(payload: Payload) -> str:
+    """Where a window is a number of blocks, an estimate on the head's own number comes a block too early."""
+    return "pending" if payload.data[:4] in _BY_BLOCK else "latest"
 
 
 def skipped_units(logs: Logs) -> dict[UnitId, str]:

@@ -7,6 +7,7 @@
 - The contracts are the truth. A unit whose slot differs from its view has its logs read again, tickets that differ
   all logs; if they still do not make what the contracts say, the endpoint is not believed and no head is emitted
   until one is.
+- Auctions are shown as of the newest block (auctions.py); all else is as of the confirmed one.
 - A head that is lower than before on the same branch is an endpoint that lags: it is waited for.
 
 `Head.time` is the block's timestamp, exactly: a call whose window opens by time is due on a head past the
@@ -26,7 +27,7 @@ import trio
 
 from blockedge_node.chain.blocks import Block, block_at
 from blockedge_node.chain.book import Slot, UnitBook
-from blockedge_node.chain.events import Source
+from blockedge_node.chain.events import Record, Source
 from blockedge_node.chain.logreader import LogReader
 from blockedge_node.chain.reader import CourtReader, Reader
 from blockedge_node.chain.rpc import Rpc, RpcRefused
@@ -81,6 +82,7 @@ class Watcher:
         self._standing_at = (-1, 0)  # the log's changes and the block at which `standing` was read
         self._suspects: dict[UnitId, int] = {}  # units whose slots differ, and where their logs begin
         self._tickets_differ = False
+        self._ahead: dict[Hash, list[tuple[Record, Block]]] = {}  # what unconfirmed blocks say, in order
         self._done: Hash | None = None  # newest block of the last head emitted
         self._arrived = trio.current_time()
         self._interval = poll  # smoothed seconds between blocks
@@ -165,9 +167,16 @@ class Watcher:
         self.logs.retire(target.number)
         self._done = latest.hash
         self.head = Head(number=target.number, hash=target.hash, time=target.time)
-        views = self.logs.book.views(target.number, self._keep())
-        tickets = self.logs.tickets.tickets
-        self.seen = HeadSeen(head=self.head, standing=self.standing, views=views, tickets=tickets)
+        ahead = await self._read_ahead(target, latest)
+        keep = self._keep()
+        self.seen = HeadSeen(
+            head=self.head,
+            standing=self.standing,
+            views=self.logs.book.views(target.number, keep),
+            tickets=self.logs.tickets.tickets,
+            newest=latest.number,
+            auctions=self.logs.auctions.views(target.number, keep, ahead),
+        )
         return self.seen
 
     def _note(self, latest: Block) -> None:
@@ -179,6 +188,29 @@ class Watcher:
         self._arrived = trio.current_time()
         self._new_block.set()
         self._new_block = trio.Event()
+
+    async def _read_ahead(self, target: Block, latest: Block) -> list[tuple[Record, int, int]]:
+        """What the blocks above the confirmed one say: bids must land in the next, so nobody can wait for CONF.
+        Each is read once. If the chain changes meanwhile, what is known so far will do: another head comes at once.
+        """
+        numbers = range(target.number + 1, latest.number)
+        blocks = [*await self._rpc.ask_all([block_at(number) for number in numbers])] if numbers else []
+        chain = [
+            block for block in [*blocks, latest] if isinstance(block, Block) and block.number > target.number
+        ]
+        held, self._ahead = self._ahead, {}
+        parent = target.hash
+        for block in chain:
+            if block.parent != parent:
+                break
+            parent = block.hash
+            if block.hash not in held:
+                logs = await self._rpc.ask(self.logs.question(block))
+                held[block.hash] = self.logs.records(logs, {block.number: block})
+            self._ahead[block.hash] = held[block.hash]
+        return [
+            (record, block.number, block.time) for found in self._ahead.values() for record, block in found
+        ]
 
     # ── one head ─────────────────────────────────────────────────────────────────────────────────────────
 

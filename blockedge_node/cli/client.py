@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     import httpx
 
 ANSWER = 30.0  # seconds for an ordinary answer
+HEARTBEAT = 15.0  # between two words of a node that has nothing to tell
 CHAIN_ANSWER = 180.0  # for one that waits until a transaction is confirmed
 
 
@@ -71,6 +74,16 @@ class Client:
                 self._check(answer)
             yield from answer.iter_bytes()
 
+    @contextmanager
+    def follow(self) -> Iterator[Iterator[dict[str, Any] | None]]:
+        """The node's events from now on, server-sent; None for every while in which nothing happened."""
+        limit = self._httpx.Timeout(ANSWER, read=2 * HEARTBEAT)
+        with self._translated(), self._http.stream("GET", "/api/v1/events", timeout=limit) as answer:
+            if answer.status_code >= 400:
+                answer.read()
+                self._check(answer)
+            yield _events(answer.iter_lines())
+
     def _call(self, method: str, path: str, *, wait: float = ANSWER, **request: Any) -> httpx.Response:
         with self._translated():
             answer = self._http.request(method, path, timeout=self._limit(wait), **request)
@@ -92,6 +105,14 @@ class Client:
         except ValueError:
             raise Failed(f"http-{answer.status_code}", f"the node answered {answer.status_code}") from None
         raise of_problem(problem)
+
+
+def _events(lines: Iterator[str]) -> Iterator[dict[str, Any] | None]:
+    for line in lines:
+        if line.startswith("data: "):
+            yield json.loads(line.removeprefix("data: "))
+        elif line.startswith(":"):
+            yield None
 
 
 class _Translated:

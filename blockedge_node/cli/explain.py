@@ -18,7 +18,7 @@ from blockedge_node.cli.dispute import told
 from blockedge_node.cli.output import clock, ether, percent, seconds, short
 
 MONEY = frozenset("price deposit paid slashed needed free gas_wei fee burned bond".split())
-RATIOS = frozenset({"rep", "score"})
+RATIOS = frozenset({"rep", "score", "mine"})
 
 # Code, or its beginning up to a dot → sentence. {reason} is what follows the beginning.
 SENTENCES: Mapping[str, str] = {
@@ -33,8 +33,14 @@ SENTENCES: Mapping[str, str] = {
     "bid.made": "bid made on {bids} shards: {price}, deposit {deposit}, within {delay} s",
     "bid.none": "no bid ({reason}): {detail}",
     "bid.silent": "bid kept back: a better bid was heard, of {by}",
+    "bid.none.outranked": "no bid: {winner} promised {price}, {delay} s, score {score}; mine would be {mine}",
     "bid.lost": "lost to {winner}: it promised {price}, {delay} s",
     "bid.ignored": "bid of {worker} ignored: {reason}",
+    "bid.outbid": "outbid by {winner}: it promised {price}, {delay} s, score {score}; mine was {mine}",
+    "bid.late": "the bid got into no block up to {closes_at}, when its auction closed ({reason})",
+    "auction.announced": "announced in block {block}, bids count up to block {closes_at}",
+    "auction.won": "won by {worker}: {price}, deposit {deposit}, {delay} s, score {score} of {bids} bids",
+    "auction.mine": "won at {price}, deposit {deposit}: the contract holds what {requester} pays",
     "award.made": "awarded to {worker}: {price}, deposit {deposit}, {delay} s, score {score} of {bids} bids",
     "award.none.balance": "no award: {needed} are needed, {free} are free; fund the wallet",
     "award.acknowledged": "{worker} acknowledged",

@@ -2,6 +2,7 @@
 
     submit frames --input photos/*.ppm      a built-in program, its input cut by its own rules
     submit render --param width=1200        one that takes parameters, see `program list`
+    submit frames photos/*.ppm --onchain    let the contract choose among bids on the chain
     submit ./my.wasm --input data --shards 4    any WASI program
     submit pow --bits 20 --range 1000000    proof-of-work search, judged by the contract
 
@@ -20,7 +21,7 @@ from typing import Annotated, Any
 import typer
 
 from blockedge_node.cli.context import Session, session
-from blockedge_node.cli.inputs import Wanted, prepare
+from blockedge_node.cli.inputs import Wanted, Work, prepare
 from blockedge_node.cli.money import wei
 from blockedge_node.cli.offer import GFUEL, default_delay, default_price
 from blockedge_node.cli.output import ether, short, size
@@ -45,6 +46,7 @@ class Order:
     label: str
     spot_bps: int | None
     check_fee: int | None
+    onchain: bool
     workers: tuple[str, ...]
 
 
@@ -117,6 +119,13 @@ def submit(
         list[str] | None,
         typer.Option("--worker", help="An account whose bids count; may be repeated. None: everybody's."),
     ] = None,
+    onchain: Annotated[
+        bool,
+        typer.Option(
+            "--onchain",
+            help="Let the contract choose: the request and its bids are transactions, and the best wins.",
+        ),
+    ] = False,
     challenge: Annotated[str | None, typer.Option(help="pow: 32 bytes of hex; default: random.")] = None,
     bits: Annotated[int, typer.Option(min=0, max=256, help="pow: leading zero bits to find.")] = 20,
     span: Annotated[
@@ -126,6 +135,12 @@ def submit(
         bool, typer.Option("--inline", help="Have every output shown on the chain: 1 KiB a unit at most.")
     ] = False,
     label: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    bundle: Annotated[
+        bool,
+        typer.Option(
+            "--bundle", help="A micro-task of one unit: waits a moment to share it with others like it."
+        ),
+    ] = False,
     key: Annotated[
         str | None, typer.Option(help="Idempotency key: handing in twice with the same key makes one job.")
     ] = None,
@@ -168,10 +183,17 @@ def submit(
         label=label if label is not None else work.label,
         spot_bps=None if spot is None else parse_share(spot),
         check_fee=None if check_fee is None else parse_fee(check_fee),
+        onchain=onchain,
         workers=tuple(map(parse_account, worker or ())),
     )
+    if order.onchain and order.workers:
+        raise ConfigError("--onchain lets the contract choose among all bids: leave --worker out")
     if work.kind == "pow" and (order.spot_bps is not None or order.check_fee is not None):
         raise ConfigError("a search is judged by the contract: --spot and --check-fee are for programs")
+    if bundle and (work.kind == "pow" or work.shards != 1 or onchain):
+        raise ConfigError(
+            "--bundle is for programs over one shard, by gossip: add --shards 1, or see `task map`"
+        )
     if work.warning:
         run.out.note(f"warning: {work.warning}")
     total = sum(map(len, work.inputs))
@@ -193,19 +215,31 @@ def submit(
         "lifetime": order.lifetime,
         "label": order.label,
         "workers": order.workers,
+        "onchain": order.onchain,
         "spot_bps": order.spot_bps,
         "check_fee": None if order.check_fee is None else str(order.check_fee),
     }
     if work.kind == "wasm":
-        manifest = {"fuel": work.fuel, **work.manifest}
-        if work.module is not None:
-            manifest["wasm"] = run.client.upload(work.module)
-            roots = _uploaded(run, list(work.files.values()))
-            manifest["files"] = dict(zip(work.files, roots, strict=True))
-        made = run.client.post("/api/v1/programs", manifest)
-        spec |= {"program": made["program"], "merge": made["merge"], "no_demand": not inline}
+        made = published(run, work)
+        spec |= {
+            "program": made["program"],
+            "merge": made["merge"],
+            "no_demand": not inline,
+            "bundle": bundle,
+        }
     job = run.client.post("/api/v1/jobs", spec, headers={"idempotency-key": key or secrets.token_hex(16)})
     _finish(run, job, wait=wait or output is not None, settled=settled, output=output)
+
+
+def published(run: Session, work: Work) -> dict[str, Any]:
+    """The program stored with the daemon, with its module and files: what the API says of it."""
+    manifest = {"fuel": work.fuel, **work.manifest}
+    if work.module is not None:
+        manifest["wasm"] = run.client.upload(work.module)
+        roots = _uploaded(run, list(work.files.values()))
+        manifest["files"] = dict(zip(work.files, roots, strict=True))
+    made: dict[str, Any] = run.client.post("/api/v1/programs", manifest)
+    return made
 
 
 def _uploaded(run: Session, inputs: list[bytes]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from blockedge_node.cli import dispute, explain, submit
+from blockedge_node.cli import dispute, explain, mapping, submit
 from blockedge_node.cli.context import Session, session
 from blockedge_node.cli.output import ether, facts, seconds, short, size
 from blockedge_node.cli.waiting import until_job
@@ -18,6 +18,7 @@ from blockedge_node.errors import ConfigError
 
 app = typer.Typer(help="Jobs, their tasks and units.", no_args_is_help=True)
 app.command("submit")(submit.submit)
+app.command("map")(mapping.map_items)
 app.command("explain")(explain.explain)
 
 ID = typer.Argument(help="A job, task or unit: its id, or the first digits of it.")
@@ -37,6 +38,7 @@ def list_jobs(
         (
             job["id"] if run.verbose else short(job["id"]),
             job["label"] or job["kind"],
+            job["mode"],
             job["state"],
             f"{job['shards_done']}/{job['shards']}",
             f"{job['shards_settled']}/{job['shards']}",
@@ -45,7 +47,7 @@ def list_jobs(
         )
         for job in jobs
     ]
-    text = run.out.table(("job", "label", "state", "done", "settled", "spent", "detail"), rows)
+    text = run.out.table(("job", "label", "mode", "state", "done", "settled", "spent", "detail"), rows)
     run.out.answer(
         jobs, text or ("nothing is stuck" if stuck else "no jobs: `blockedge task submit` hands one in")
     )
@@ -71,6 +73,7 @@ def job_text(run: Session, job: dict[str, Any]) -> str:
         [
             ("job", job["id"]),
             ("label", job["label"]),
+            ("mode", "onchain: the contract chooses among bids" if job["mode"] == "onchain" else job["mode"]),
             ("state", f"{job['state']}: {done}"),
             (
                 "result",
@@ -88,8 +91,8 @@ def job_text(run: Session, job: dict[str, Any]) -> str:
 
 def task_text(run: Session, task: dict[str, Any]) -> str:
     about = (
-        f"task {task['id']}: kind {task['kind']}, {task['shards']} shards, at most {ether(task['max_price'])} "
-        f"and {task['max_delay']} s a unit"
+        f"task {task['id']}: kind {task['kind']}, {task['mode']}, {task['shards']} shards, "
+        f"at most {ether(task['max_price'])} and {task['max_delay']} s a unit"
     )
     rows = [
         (

@@ -120,6 +120,8 @@ class PolicySection(Section):
     verify_own_bps: Bps = 0
     verify_bps_court: Bps = 0
     appeal: bool = True
+    bundle_window: float = Field(default=0.5, ge=0.2, le=2)
+    bundle_items: int = Field(default=64, ge=1, le=64)
     min_ticket_owners: int = Field(default=8, ge=1)
     spot_bps: Bps = 1_000
     check_fee_bps: int = Field(default=20_000, ge=1)

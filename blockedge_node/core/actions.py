@@ -11,9 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from blockedge_node.core.calls import (
+    Announce,
     Appeal,
     AwardCommit,
     ChainAction,
+    CloseAuction,
     CloseReports,
     CloseRound,
     CommitCheck,
@@ -25,6 +27,7 @@ from blockedge_node.core.calls import (
     Demand,
     Draw,
     FineChecker,
+    PostBid,
     RegisterAward,
     Registration,
     Reveal,
@@ -48,6 +51,27 @@ from blockedge_node.core.ids import (
 )
 from blockedge_node.core.task import Ack, Bid, Receipt, Request, Result
 from blockedge_node.core.watch import Kept, Watch
+
+# ── bundles ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectItems:
+    """→ BundleClosed after `seconds`"""
+
+    bundle: Hash
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackBundle:
+    """→ BundlePacked or BundleSpoilt. `program` is the one of all jobs, `fuel` what they grant together."""
+
+    bundle: Hash
+    program: Root
+    inputs: tuple[Root, ...]
+    fuel: int
+
 
 # ── network ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -223,7 +247,8 @@ NetworkAction = (
     | AnswerWatch
 )
 WorkAction = Solve | Check
-Action = NetworkAction | WorkAction | ChainAction
+BundleAction = CollectItems | PackBundle
+Action = NetworkAction | WorkAction | BundleAction | ChainAction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,15 +265,19 @@ class Note:
 
 __all__ = [
     "Action",
+    "Announce",
     "AnswerWatch",
     "Appeal",
     "AwaitBids",
     "AwaitTurn",
     "AwardCommit",
+    "BundleAction",
     "ChainAction",
     "Check",
+    "CloseAuction",
     "CloseReports",
     "CloseRound",
+    "CollectItems",
     "CommitCheck",
     "CommitReport",
     "CommitResult",
@@ -264,6 +293,8 @@ __all__ = [
     "HandWatch",
     "NetworkAction",
     "Note",
+    "PackBundle",
+    "PostBid",
     "PublishBids",
     "PublishRequest",
     "PublishSecret",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from blockedge_node.core.court import Case, SeatProof
 from blockedge_node.core.events import SignedAward
 from blockedge_node.core.ids import NO_SECRET, ZERO_HASH, Address, Hash, Secret, Signature, UnitId
-from blockedge_node.core.task import Ack, Request, Result
+from blockedge_node.core.task import Ack, Bid, Request, Result
 from blockedge_node.core.unit import Unit
 
 # ── BlockEdge ────────────────────────────────────────────────────────────────────────────────────────────
@@ -184,6 +184,34 @@ class Supply:
     path: tuple[Hash, ...] = ()  # from its leaf to the output's root
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announce:
+    """announce(…): opens the auctions of all shards. `unit`: the first shard's, in whose story the gas is told."""
+
+    unit: UnitId
+    request: Request
+    draw_commits: tuple[Hash, ...]  # one a shard; () where nothing is drawn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostBid:
+    """postBid(…), by its worker"""
+
+    unit: UnitId
+    request: Request
+    bid: Bid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseAuction:
+    """closeAuction(…): the best bid becomes the unit; without one, or too late, all comes back"""
+
+    unit: UnitId
+    request: Request
+    shard: int
+    draw_commits: tuple[Hash, ...]
+
+
 # ── the Court ────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -247,6 +275,9 @@ ChainAction = (
     | Defend
     | Demand
     | Supply
+    | Announce
+    | PostBid
+    | CloseAuction
     | CommitVote
     | RevealVote
     | Appeal

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from blockedge_node.core.auction import AuctionView
 from blockedge_node.core.commitment import Role
 from blockedge_node.core.court import Ticket
 from blockedge_node.core.ids import NO_SECRET, Address, Digest, Hash, Root, Secret, Signature, TaskId, UnitId
@@ -17,6 +18,15 @@ from blockedge_node.core.unit import Head, Standing, UnitView
 from blockedge_node.core.watch import Watch
 
 # ── clients ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """A job that is one item of another one's input (core/bundles.py)."""
+
+    job: Hash
+    input: Root
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +55,8 @@ class Job:
     workers: tuple[Address, ...] = ()  # only their bids are heard; empty: everybody's
     spot_bps: int | None = None  # rate of spot checks, at least the deployment's; None: the node's policy
     check_fee: int | None = None  # φ, wei; None: the node's policy
+    bundle: bool = False  # a micro-task: wait a moment for others, and share a unit with them
+    items: tuple[Item, ...] = ()  # of a bundle: the jobs that it is made of, in the order of its input
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +93,8 @@ class HeadSeen:
     standing: Standing
     views: tuple[UnitView, ...]
     tickets: tuple[Ticket, ...] = ()  # of the Court, all ever staked, by id
+    newest: int = 0  # number of the newest block, confirmed or not …
+    auctions: tuple[AuctionView, ...] = ()  # … and what is auctioned at it: bids must land in the next ones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +185,31 @@ class WatchHeard:
 class RequestPublished:
     task: TaskId
     at: float = field(compare=False)  # seconds of a monotonic clock, for measuring only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleClosed:
+    """The time in which a bundle takes further jobs is over."""
+
+    bundle: Hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundlePacked:
+    """The mapped program and the list of inputs are in the blob store; `nonce` is of the bundle's first request."""
+
+    bundle: Hash
+    program: Root
+    input: Root
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleSpoilt:
+    """What was handed in for a bundle cannot be put together any more."""
+
+    bundle: Hash
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -330,6 +369,9 @@ Event = (
     | AwardHeard
     | ResultHeard
     | SecretHeard
+    | BundleClosed
+    | BundlePacked
+    | BundleSpoilt
     | RequestPublished
     | BidWindowClosed
     | TurnCame

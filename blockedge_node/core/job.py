@@ -73,7 +73,8 @@ class TrapCode(IntEnum):
 class WasmJob:
     """One shard of a task with a program: `wasm` run over `stdin`, `files` as a read-only tree at `/`.
 
-    `task` and `shard` seed the program's random numbers; `fuel` is in wasm fuel, sizes are in bytes.
+    `task` and `shard` seed the program's random numbers; `fuel` is in wasm fuel, sizes are in bytes. With `mapped`
+    the program runs once for each item of `stdin`, all within these limits (core/items.py).
     """
 
     engine: str
@@ -87,6 +88,7 @@ class WasmJob:
     shard: int = 0
     shards: int = 1
     task: TaskId = TaskId(ZERO_HASH)
+    mapped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ from blockedge_node.core.facts import note
 from blockedge_node.core.ids import Address, TaskId, UnitId
 from blockedge_node.core.policy import jurors_short, spot_check_of
 from blockedge_node.core.shard import ShardOutcome
-from blockedge_node.core.task import Kind, Request, Result
+from blockedge_node.core.task import Kind, Mode, Request, Result
 from blockedge_node.core.world import World
 
 LET_DOWN = frozenset({"slashed", "refused", "unresolved", "output_withheld"})
@@ -97,7 +97,7 @@ def begin(job: Job, world: World) -> tuple[JobRun, tuple[Note, ...]]:
     story = note(job.id, "job.began", kind=job.kind, shards=job.shards, label=job.label)
     if jurors_short(job.kind, world):
         run, failed = _fail(run, FEW_OWNERS, range(job.shards), world)
-        return run, (story, failed)
+        return run, (story, *_retold(job, (failed,)))
     return run, (story,)
 
 
@@ -105,10 +105,11 @@ def step(state: JobRun, event: Event | TaskSeen, world: World) -> tuple[JobRun, 
     """Total: what is not this job's changes nothing."""
     match event:
         case TaskSeen() if any(attempt.task == event.task for attempt in state.attempts):
-            return _advance(_take(state, event), world)
+            state, notes = _advance(_take(state, event), world)
+            return state, _retold(state.job, notes)
         case JobCancelled(job=state.job.id) if state.state is JobState.RUNNING and not state.cancelled:
             state, notes = _advance(replace(state, cancelled=True), world)
-            return state, (note(state.job.id, "job.cancelled"), *notes)
+            return state, (note(state.job.id, "job.cancelled"), *_retold(state.job, notes))
         case _:
             return state, ()
 
@@ -148,7 +149,16 @@ def request_of(job: Job, attempt: int, world: World) -> Request:
 
 def _attempt(job: Job, number: int, shards: Sequence[int], world: World) -> Attempt:
     request = request_of(job, number, world)
+    if (
+        len(shards) < job.shards
+    ):  # an announcement opens every shard: what is missing of some is asked for by gossip
+        request = replace(request, mode=request.mode & ~Mode.ONCHAIN)
     return Attempt(request=request, task=request.task(world.domain), shards=tuple(shards))
+
+
+def _retold(job: Job, notes: Sequence[Note]) -> tuple[Note, ...]:
+    """What happens to a bundle happens to each of the jobs that it is made of."""
+    return tuple(replace(n, subject=who) for n in notes for who in (job.id, *(i.job for i in job.items)))
 
 
 def _fail(state: JobRun, reason: str, missing: Sequence[int], world: World) -> tuple[JobRun, Note]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import get_args
 
+from blockedge_node.core import auction_bidder as auction_bidders
 from blockedge_node.core import bidder as bidders
+from blockedge_node.core import bundles, jobs
 from blockedge_node.core import checker as checkers
 from blockedge_node.core import finer as finers
-from blockedge_node.core import jobs
 from blockedge_node.core import juror as jurors
 from blockedge_node.core import requester as requesters
 from blockedge_node.core import verifier as verifiers
@@ -17,7 +19,9 @@ from blockedge_node.core import ward as wards
 from blockedge_node.core import watchtower as towers
 from blockedge_node.core import worker as workers
 from blockedge_node.core.actions import Action
+from blockedge_node.core.auction_bidder import AuctionBidder
 from blockedge_node.core.bidder import Bidder
+from blockedge_node.core.bundles import Collector
 from blockedge_node.core.checker import Checker
 from blockedge_node.core.finer import Finer
 from blockedge_node.core.ids import UnitId
@@ -30,15 +34,23 @@ from blockedge_node.core.watchtower import Tower
 from blockedge_node.core.worker import Worker
 from blockedge_node.core.world import World
 
-Machine = JobRun | Requester | Bidder | Worker | Verifier | Checker | Finer | Juror | Ward | Tower
+Machine = (
+    JobRun
+    | Collector
+    | Requester
+    | Bidder
+    | AuctionBidder
+    | Worker
+    | Verifier
+    | Checker
+    | Finer
+    | Juror
+    | Ward
+    | Tower
+)
 
 # What the journal may find in its rows (store/journal.py).
-MACHINES: Mapping[str, type] = MappingProxyType(
-    {
-        cls.__name__: cls
-        for cls in (JobRun, Requester, Bidder, Worker, Verifier, Checker, Finer, Juror, Ward, Tower)
-    }
-)
+MACHINES: Mapping[str, type] = MappingProxyType({cls.__name__: cls for cls in get_args(Machine)})
 
 
 # ── what a machine says of itself ────────────────────────────────────────────────────────────────────────
@@ -51,6 +63,8 @@ def due_of(machine: Machine, world: World) -> tuple[Action, ...]:
             return requesters.due(machine, world)
         case Bidder():
             return bidders.due(machine, world)
+        case AuctionBidder():
+            return auction_bidders.due(machine, world)
         case Worker():
             return workers.due(machine, world)
         case Verifier():
@@ -65,6 +79,8 @@ def due_of(machine: Machine, world: World) -> tuple[Action, ...]:
             return wards.due(machine, world)
         case Tower():
             return towers.due(machine, world)
+        case Collector():
+            return bundles.due(machine, world)
         case JobRun():
             return ()
 
@@ -73,10 +89,14 @@ def finished(machine: Machine, world: World) -> bool:
     match machine:
         case JobRun():
             return jobs.finished(machine)
+        case Collector():
+            return bundles.finished(machine)
         case Requester():
             return requesters.finished(machine, world)
         case Bidder():
             return bidders.finished(machine, world)
+        case AuctionBidder():
+            return auction_bidders.finished(machine, world)
         case Worker():
             return workers.finished(machine, world)
         case Verifier():
@@ -98,17 +118,23 @@ def finished(machine: Machine, world: World) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What machines have promised: wei not yet locked, units live, seconds of work planned."""
+    """What machines have promised: wei not yet locked, units live, seconds of work planned, wei locked by bids."""
 
     exposure: int = 0
     units: int = 0
     work: float = 0.0
+    staked: int = 0
 
     def __add__(self, other: Load) -> Load:
-        return Load(self.exposure + other.exposure, self.units + other.units, self.work + other.work)
+        return Load(
+            self.exposure + other.exposure,
+            self.units + other.units,
+            self.work + other.work,
+            self.staked + other.staked,
+        )
 
     def __sub__(self, other: Load) -> Load:
-        return Load(self.exposure - other.exposure, self.units - other.units, self.work - other.work)
+        return self + Load(-other.exposure, -other.units, -other.work, -other.staked)
 
 
 def load_of(machine: Machine, world: World) -> Load:
@@ -117,11 +143,15 @@ def load_of(machine: Machine, world: World) -> Load:
             return Load(requesters.exposure(machine, world))
         case Bidder():
             return Load(*bidders.exposure(machine, world))
+        case AuctionBidder():
+            promised = auction_bidders.exposure(machine, world)
+            return Load(*promised, staked=auction_bidders.staked(machine, world))
         case Worker():
-            return Load(*workers.exposure(machine, world), workers.workload(machine, world))
+            locked = workers.staked(machine, world)
+            return Load(*workers.exposure(machine, world), workers.workload(machine, world), locked)
         case Verifier():
             return Load(verifiers.exposure(machine, world))
-        case JobRun() | Checker() | Finer() | Juror() | Ward() | Tower():
+        case JobRun() | Collector() | Checker() | Finer() | Juror() | Ward() | Tower():
             return Load()
 
 
@@ -137,12 +167,20 @@ def job_key(job: bytes) -> str:
     return f"job:{job.hex()}"
 
 
+def collector_key(bundle: bytes) -> str:
+    return f"collector:{bundle.hex()}"
+
+
 def requester_key(task: bytes) -> str:
     return f"requester:{task.hex()}"
 
 
 def bidder_key(task: bytes) -> str:
     return f"bidder:{task.hex()}"
+
+
+def auction_key(task: bytes) -> str:
+    return f"auction:{task.hex()}"
 
 
 def worker_key(award: bytes) -> str:

@@ -2,9 +2,12 @@
 
     key                     machine            begun by                          over when
     job:<job>               jobs.JobRun        JobSubmitted                      settled or failed
+    collector:<bundle>      Collector          JobSubmitted of a micro-task      its bundle's job begins
     requester:<task>        Requester          its job's next attempt            every shard has ended
     bidder:<task>           Bidder             RequestHeard, if policy bids      no bid is live
+    auction:<task>          AuctionBidder      RequestHeard or HeadSeen with it  its auctions are fixed
     worker:<award>          Worker             AwardHeard, if the bidder agrees  its unit ended, or died
+                                               HeadSeen with an auction I won
     verifier:<unit>         Verifier           HeadSeen with a revealed result   the unit ended
     checker:<unit>          Checker            HeadSeen with my ticket drawn     the unit ended
     finer:<unit>            Finer              HeadSeen with a check missed      somebody was fined
@@ -20,13 +23,14 @@ last state is in the journal.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from blockedge_node.core import auction_bidder as auction_bidders
 from blockedge_node.core import bidder as bidders
+from blockedge_node.core import bundles, jobs
 from blockedge_node.core import checker as checkers
 from blockedge_node.core import finer as finers
-from blockedge_node.core import jobs
 from blockedge_node.core import juror as jurors
 from blockedge_node.core import requester as requesters
 from blockedge_node.core import verifier as verifiers
@@ -34,30 +38,38 @@ from blockedge_node.core import ward as wards
 from blockedge_node.core import watchtower as towers
 from blockedge_node.core import worker as workers
 from blockedge_node.core.actions import Action, Note, RefuseAward
+from blockedge_node.core.auction import AuctionView, is_onchain, terms_won
+from blockedge_node.core.auction_bidder import AuctionBidder
 from blockedge_node.core.bidder import Bidder
+from blockedge_node.core.bundles import Collector
 from blockedge_node.core.checker import Checker
 from blockedge_node.core.events import (
     AwardHeard,
     BidHeard,
+    BundlePacked,
     CheckOrdered,
     Event,
     HeadSeen,
+    Job,
     JobSubmitted,
     RefusalSent,
     RequestHeard,
     TurnCame,
     WatchHeard,
 )
+from blockedge_node.core.facts import note
 from blockedge_node.core.finer import Finer
-from blockedge_node.core.ids import Digest, UnitId
+from blockedge_node.core.ids import Digest, Hash, TaskId, UnitId
 from blockedge_node.core.jobs import JobRun, TaskSeen
 from blockedge_node.core.juror import Juror
 from blockedge_node.core.machines import (
     MACHINES,
     Load,
     Machine,
+    auction_key,
     bidder_key,
     checker_key,
+    collector_key,
     due_of,
     finer_key,
     finished,
@@ -72,14 +84,15 @@ from blockedge_node.core.machines import (
     worker_key,
 )
 from blockedge_node.core.requester import Requester
-from blockedge_node.core.task import Bid, Result
-from blockedge_node.core.unit import UnitView
+from blockedge_node.core.task import Bid, Request, Result
+from blockedge_node.core.unit import Phase, Terms, UnitView
 from blockedge_node.core.verifier import Verifier
 from blockedge_node.core.ward import Ward
 from blockedge_node.core.watchtower import Tower
 from blockedge_node.core.worker import Worker
 from blockedge_node.core.world import World
 
+Auctioned = Requester | AuctionBidder | Worker  # who looks at auctions, each at those of its task
 STRANGERS = 256  # awards without a bid of ours whose streams are answered; beyond, they time out
 
 
@@ -127,7 +140,7 @@ def loaded(node: Node, world: World) -> World:
 
 def _with_load(world: World, load: Load) -> World:
     queue = max(0.0, load.work) / max(1, world.policy.slots)
-    return replace(world, exposure=load.exposure, units=load.units, queue=queue)
+    return replace(world, exposure=load.exposure, staked=load.staked, units=load.units, queue=queue)
 
 
 # ── one step ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -150,8 +163,12 @@ class _Step:
 
     def take(self, event: Event) -> Stepped:
         match event:
+            case JobSubmitted(job=job) if job.bundle:
+                self._collect(job)
             case JobSubmitted():
                 self._submit(event)
+            case BundlePacked():
+                self._bundle(event)
             case RequestHeard():
                 self._hear_request(event)
             case AwardHeard():
@@ -189,6 +206,36 @@ class _Step:
             if not jobs.finished(run):
                 self._begin_attempt(run)
 
+    def _collect(self, job: Job) -> None:
+        """A micro-task joins those like it. Told twice, it is there once: whoever repeats it finds it by its id."""
+        if not self.bare.policy.requester or self._is_bundled(job.id):
+            return
+        for key, machine in self.machines.items():
+            if isinstance(machine, Collector) and bundles.takes(machine, job, self.world):
+                self._put(key, *bundles.add(machine, job, self.world))
+                return
+        begun, notes = bundles.begin(job, self.world)
+        self._put(collector_key(begun.job.id), begun, notes)
+
+    def _is_bundled(self, job: Hash) -> bool:
+        for machine in self.machines.values():
+            if isinstance(machine, Collector):
+                if bundles.place_of((*machine.items, *machine.cancelled), job) is not None:
+                    return True
+            elif isinstance(machine, JobRun) and bundles.place_of(machine.job.items, job) is not None:
+                return True
+        return False
+
+    def _bundle(self, event: BundlePacked) -> None:
+        """One step, one transaction: the collector goes, and the job that is all of its jobs comes."""
+        key = collector_key(event.bundle)
+        machine = self.machines.get(key)
+        if isinstance(machine, Collector) and not bundles.finished(machine):
+            job, notes = bundles.packed(machine, event)
+            self.notes.extend(notes)
+            self._retire(key)
+            self._submit(JobSubmitted(job=job))
+
     def _begin_attempt(self, run: JobRun) -> None:
         attempt = run.attempts[-1]
         key = requester_key(attempt.task)
@@ -200,11 +247,17 @@ class _Step:
             self._put(key, asked)
 
     def _hear_request(self, event: RequestHeard) -> None:
-        key = bidder_key(event.task)
+        onchain = is_onchain(event.request)
+        key = auction_key(event.task) if onchain else bidder_key(event.task)
         if event.request.requester == self.bare.me:
             return
         if key in self.machines:
             self._step(key, event)
+            return
+        if onchain:
+            prepared = auction_bidders.prepare(event, self.world)
+            if prepared:
+                self._put(key, prepared)
             return
         machine, notes = bidders.begin(event, self.world)
         self.notes.extend(notes)
@@ -256,6 +309,8 @@ class _Step:
                     self._begin_attempt(run)
             case _ if isinstance(event, TaskSeen):
                 pass
+            case Collector():
+                self._put(key, *bundles.step(machine, event))
             case Requester():
                 asked, notes = requesters.step(machine, event, self.world)
                 self._put(key, asked, notes)
@@ -263,6 +318,8 @@ class _Step:
                     self._tell_job(asked)
             case Bidder():
                 self._put(key, *bidders.step(machine, event, self.world))
+            case AuctionBidder():
+                self._put(key, *auction_bidders.step(machine, event, self.world))
             case Worker():
                 self._put(key, *workers.step(machine, event, self.world))
             case Verifier():
@@ -286,9 +343,14 @@ class _Step:
     def _see_head(self, event: HeadSeen) -> None:
         """Every machine looks at its own units; then others begin for what they show: verifiers, jurors, wards."""
         views = {view.unit: view for view in event.views}
+        auctions: dict[TaskId, list[AuctionView]] = {}
+        for auction in event.auctions:
+            auctions.setdefault(auction.task, []).append(auction)
         for key in list(self.machines):
-            mine = tuple(views[unit] for unit in units_of(self.machines[key]) if unit in views)
-            self._step(key, replace(event, views=mine))
+            machine = self.machines[key]
+            mine = tuple(views[unit] for unit in units_of(machine) if unit in views)
+            opened = auctions.get(machine.task, ()) if isinstance(machine, Auctioned) else ()
+            self._step(key, replace(event, views=mine, auctions=tuple(opened)))
             if key not in self.changed and finished(self.machines[key], self.bare):
                 self._retire(key)
         for view in event.views:
@@ -296,7 +358,40 @@ class _Step:
             if key not in self.machines and verifiers.wants(view, self._delivered(view), self.world):
                 self._put(key, verifiers.begin(view))
             self._sit(view)
+        self._join_auctions(auctions, event)
         self._seek_towers()
+
+    def _join_auctions(self, auctions: Mapping[TaskId, Sequence[AuctionView]], event: HeadSeen) -> None:
+        """Bid where bids count; and work on whatever the chain says that I have won, whoever remembers the bid."""
+        for task, opened in auctions.items():
+            key, requester = auction_key(task), opened[0].request.requester
+            fresh = key not in self.machines and requester != self.bare.me
+            if fresh and any(view.takes_bids(event.newest) for view in opened):
+                self._put(key, *auction_bidders.begin(opened, event.newest, self.world))
+        for view in (view for opened in auctions.values() for view in opened):
+            if view.leads(self.bare.me) and view.is_fixed(self.bare.head.number):
+                terms = terms_won(view, self.bare.params)
+                if terms is not None:
+                    self._win(terms, view.request, view)
+        for unit in event.views:
+            if (
+                unit.phase is Phase.ASSIGNED
+                and unit.terms.worker == self.bare.me
+                and is_onchain(unit.request)
+            ):
+                self._win(unit.terms, unit.request, None)
+
+    def _win(self, terms: Terms, request: Request, auction: AuctionView | None) -> None:
+        key = worker_key(terms.terms_hash())
+        if key in self.machines:
+            return
+        bidder = self.machines.get(auction_key(terms.task))
+        has_input = isinstance(bidder, AuctionBidder) and terms.shard in bidder.inputs
+        worker = replace(workers.won(terms, request, input=has_input), auction=auction)
+        story = note(
+            terms.unit, "auction.mine", requester=terms.requester, price=terms.price, deposit=terms.deposit
+        )
+        self._put(key, worker, (story,))
 
     def _sit(self, view: UnitView) -> None:
         """What tickets are drawn for: mine do their duty, others' are fined for none."""
@@ -342,8 +437,10 @@ class _Step:
 __all__ = [
     "MACHINES",
     "STRANGERS",
+    "AuctionBidder",
     "Bidder",
     "Checker",
+    "Collector",
     "Finer",
     "JobRun",
     "Juror",
@@ -356,8 +453,10 @@ __all__ = [
     "Verifier",
     "Ward",
     "Worker",
+    "auction_key",
     "bidder_key",
     "checker_key",
+    "collector_key",
     "due",
     "due_of",
     "finer_key",

@@ -2,6 +2,7 @@
 
     spot_check_of(job …)   → (spotBps, checkFee)               a requester asks
     bids_for(request …)    → tuple[Bid, …] | NoBid(code)        a worker hears a Request
+    auction_bids(…)        → the same                           … or sees one announced on the chain
     why_refused(award …)   → reason | None                     a worker is awarded a bid of its own
     best_offer(shard …)    → Offer | None                      a requester's bid window is over
     samples(unit …)        → bool                              a verifier sees a revealed result
@@ -14,9 +15,10 @@ refusal that the requester reads.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
+from blockedge_node.core.auction import least_life
 from blockedge_node.core.court import owners
 from blockedge_node.core.deadlines import register_by
 from blockedge_node.core.events import Job, SignedAward
@@ -35,7 +37,7 @@ from blockedge_node.core.selection import (
     rank_key,
     why_ineligible,
 )
-from blockedge_node.core.task import Bid, Mode, Request
+from blockedge_node.core.task import Bid, Request
 from blockedge_node.core.terms import LONG_TASK, cost
 from blockedge_node.core.unit import Standing
 from blockedge_node.core.world import World
@@ -76,7 +78,7 @@ def free_for(world: World, until: int) -> int:
 
 def has_room(bid: Bid, world: World) -> bool:
     """Whether one more bid of mine may be live: one that was made before, and is only now said."""
-    stake = min(free_for(world, bid.expiry), world.policy.max_exposure - world.exposure)
+    stake = min(free_for(world, bid.expiry), world.policy.max_exposure - world.exposure - world.staked)
     return bid.deposit <= stake and world.units < world.policy.max_units
 
 
@@ -132,18 +134,19 @@ def delay_of(request: Request, place: int, world: World) -> int:
 
 
 def bids_for(
-    request: Request, task: TaskId, requester: Standing, world: World, made: Collection[int] = ()
+    request: Request, task: TaskId, requester: Standing | None, world: World, made: Collection[int] = ()
 ) -> tuple[Bid, ...] | NoBid:
     """One bid a shard but those in `made`, as far as my deposits, slots and the request's maxDelay reach.
 
     They start at shard keccak256(task, me) mod shards: workers who cannot bid on all spread by themselves.
+    `requester`: None where the contract holds what it pays already.
     """
     refusal = _why_not(request, requester, world)
     if refusal:
         return refusal
     price = price_of(request, world)
     deposit = least_deposit(request, price)
-    stake = min(free_for(world, request.expiry), world.policy.max_exposure - world.exposure)
+    stake = min(free_for(world, request.expiry), world.policy.max_exposure - world.exposure - world.staked)
     first = int.from_bytes(hash_words(task, world.me), "big") % request.shards
     order = ((first + step) % request.shards for step in range(request.shards))
     wanted = [shard for shard in order if shard not in made]
@@ -174,12 +177,22 @@ def bids_for(
     return tuple(bids)
 
 
+def auction_bids(request: Request, task: TaskId, world: World) -> tuple[Bid, ...] | NoBid:
+    """`bids_for` an announced request: by the same figures, but good until the request's own end (§5), and only if
+    that leaves the winner the blocks that it needs to see its auction and close it."""
+    least = least_life(world.params, world.policy.block_time)
+    if world.now + least > request.expiry:
+        return NoBid(code="expiry", detail=f"it must live {least} s more, has {request.expiry - world.now} s")
+    made = bids_for(request, task, None, world)
+    return made if isinstance(made, NoBid) else tuple(replace(bid, expiry=request.expiry) for bid in made)
+
+
 def _needed_until(delay: int, world: World) -> int:
     """A bid must outlive the window, the promised delay and GRACE (§2.1)."""
     return world.now + ceil(world.policy.bid_window) + delay + world.params.grace
 
 
-def _why_not(request: Request, requester: Standing, world: World) -> NoBid | None:
+def _why_not(request: Request, requester: Standing | None, world: World) -> NoBid | None:
     policy, params = world.policy, world.params
     price = price_of(request, world)
     deposit = least_deposit(request, price)
@@ -192,7 +205,6 @@ def _why_not(request: Request, requester: Standing, world: World) -> NoBid | Non
         (is_stale(world), "stale_head", f"the newest block is {world.head_age:.0f} s old"),
         (words is not None, "request", words or ""),
         (request.kind not in policy.kinds, "kind", f"kind {request.kind} is switched off here"),
-        (request.mode & Mode.ONCHAIN != 0, "mode", "on-chain auctions are not supported"),
         (jurors_short(request.kind, world) > 0, "ticket_owners", "too few hold tickets for an honest jury"),
         (request.acl != ZERO_HASH, "mode", "private tasks are not supported"),
         (price > request.max_price, "price", f"mine is {price} wei, maxPrice {request.max_price}"),
@@ -207,7 +219,8 @@ def _why_not(request: Request, requester: Standing, world: World) -> NoBid | Non
             f"mine is {mine} ppm, asked for {request.rep_min} … {request.rep_max}",
         ),
         (
-            requester.account.covered(request.expiry) < cost(request, price, params),
+            requester is not None
+            and requester.account.covered(request.expiry) < cost(request, price, params),
             "requester_balance",
             "its escrow does not cover one unit",
         ),

@@ -10,7 +10,8 @@
 | published                                | what each shard wants: the table is in shard.py | its end        |
 
 Awards are made here, for all shards together: they share the task's bidders and my balance. They are made in
-`step` and not in `due`, because their time is a fact.
+`step` and not in `due`, because their time is a fact. Where the contract chooses (`mode=ONCHAIN`), announcing.py
+stands in for bids and awards: what comes of its auctions is a unit like any other.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from blockedge_node.core import announcing, turns
 from blockedge_node.core import shard as shards
-from blockedge_node.core import turns
 from blockedge_node.core.actions import (
     Action,
     Note,
     PublishRequest,
 )
+from blockedge_node.core.auction import is_onchain
 from blockedge_node.core.events import (
     BidHeard,
     BidWindowClosed,
@@ -58,6 +60,7 @@ class Requester:
     avoid: tuple[Address, ...] = ()  # workers that this job was let down by
     only: tuple[Address, ...] = ()  # the workers that its client chose; empty: anybody
     published: bool = False
+    announced: int = 0  # the block in which its auctions were opened
     cancelled: bool = False
     short_of: int = 0  # wei for which an award waits: noted once
     awake_at: int = volatile(0)  # chain time at which this process first looked at it
@@ -90,6 +93,8 @@ def step(state: Requester, event: Event, world: World) -> tuple[Requester, tuple
             notes.append(note(state.task, "request.published", shards=len(state.shards)))
         case BidHeard() if event.bid.task == state.task:
             state = _hear_bid(state, event, world, notes)
+        case BidWindowClosed(task=state.task) if is_onchain(state.request):
+            state = _each(state, lambda shard: shards.close_window(shard, event))
         case BidWindowClosed(task=state.task):
             state = _each(state, lambda shard: shards.look_at_bids(shard, event, _best(state, shard), world))
         case JobCancelled(job=state.job):
@@ -97,15 +102,26 @@ def step(state: Requester, event: Event, world: World) -> tuple[Requester, tuple
         case HeadSeen():
             views = {view.unit: view for view in event.views}
             state = _each(state, lambda shard: shards.look(shard, views.get(shard.unit), world, notes))
+            if is_onchain(state.request):
+                state = _look_at_auctions(state, event, world, notes)
         case _:
             state = _each(state, lambda shard: shards.hear(shard, event, state.task, notes))
     closed = _closed(state, world)
+    if is_onchain(state.request):
+        state = _each(state, lambda shard: announcing.lapse(shard, closed, world, notes))
+        return _note_short(state, promised, world, notes), tuple(notes)
     state = _each(state, lambda shard: shards.lapse(shard, closed, world, notes))
     return _place(state, promised, world, notes), tuple(notes)
 
 
 def due(state: Requester, world: World) -> tuple[Action, ...]:
     closed = _closed(state, world)
+    checked = state.request.spot_bps != 0
+    if is_onchain(state.request):
+        short = bool(state.short_of)
+        opened = announcing.due(state.request, state.task, state.shards, closed, short, world)
+        later = (shards.due_later(shard, world) for shard in state.shards)
+        return (*opened, *(action for actions in later for action in actions))
     lacking = [shard for shard in state.shards if shards.lacks_bids(shard)]
     copy = _copy(state, world)
     again = not copy or any(_best(state, shard, at=world.now) is None for shard in lacking)
@@ -113,7 +129,6 @@ def due(state: Requester, world: World) -> tuple[Action, ...]:
     asking = publish if (not state.published or lacking) and again and not closed else ()
     if not state.published:
         return asking
-    checked = state.request.spot_bps != 0
     dues = (
         action for shard in state.shards for action in shards.due(shard, state.task, closed, checked, world)
     )
@@ -131,7 +146,9 @@ def finished(state: Requester, world: World) -> bool:
 
 
 def exposure(state: Requester, world: World) -> int:
-    """Wei that my awards may still lock: those neither dead nor on the chain."""
+    """Wei that my awards, or the announcement, may still lock: those neither dead nor on the chain."""
+    if is_onchain(state.request):
+        return announcing.exposure(state.request, state.shards, world)
     return sum(
         cost(state.request, shard.placed.bid.price, world.params)
         for shard in state.shards
@@ -155,6 +172,8 @@ def _closed(state: Requester, world: World) -> str:
         return "cancelled"
     if world.now + world.params.grace <= state.request.expiry:
         return ""
+    if is_onchain(state.request):
+        return "not_announced"
     return "no_bids" if state.published else "not_published"
 
 
@@ -253,6 +272,37 @@ def _taken(state: Requester) -> Mapping[Address, tuple[int, int]]:
             units[shard.placed.bid.worker] += 1
             wei[shard.placed.bid.worker] += shard.placed.bid.deposit
     return {worker: (units[worker], wei[worker]) for worker in units}
+
+
+# ── auctions on the chain ────────────────────────────────────────────────────────────────────────────────
+
+
+def _look_at_auctions(state: Requester, event: HeadSeen, world: World, notes: list[Note]) -> Requester:
+    views = {view.unit: view for view in event.auctions}
+    state = _each(state, lambda shard: announcing.look(shard, views.get(shard.unit), world, notes))
+    first = next(iter(views.values()), None)
+    if first is None or first.announced == state.announced:
+        return state
+    notes.append(
+        note(
+            state.task,
+            "auction.announced",
+            block=first.announced,
+            closes_at=first.closes_at,
+            shards=len(views),
+        )
+    )
+    return replace(state, announced=first.announced)
+
+
+def _note_short(state: Requester, promised: int, world: World, notes: list[Note]) -> Requester:
+    """Whether my balance covers the announcement; told once, and looked at again at every step."""
+    needed = exposure(state, world)
+    free = free_for(world, state.request.expiry) + promised
+    short = needed if needed > free else 0
+    if short and not state.short_of:
+        notes.append(note(state.task, "award.none.balance", needed=needed, free=max(free, 0)))
+    return replace(state, short_of=short)
 
 
 def _each(state: Requester, change: Callable[[Shard], Shard]) -> Requester:

@@ -42,6 +42,7 @@ from blockedge_node.core.actions import (
     Settle,
     TimeOut,
 )
+from blockedge_node.core.auction import AuctionView
 from blockedge_node.core.commitment import DrawSecrets
 from blockedge_node.core.deadlines import settles, timeout_after
 from blockedge_node.core.events import (
@@ -106,8 +107,10 @@ class Shard:
     phase: Phase = Phase.NONE  # a terminal one that was seen
     ended_at: int = 0
     end: str = ""  # why there will be no output of this shard
+    winner: Address | None = None  # of its auction on the chain, once that was fixed (announcing.py)
     waits: bool = volatile(False)  # a result stream waits for its Receipt
     view: UnitView | None = volatile(None)
+    auction: AuctionView | None = volatile(None)
 
     @property
     def now_in(self) -> Phase:
@@ -123,7 +126,7 @@ class Shard:
     def worker(self) -> Address | None:
         if self.view:
             return self.view.terms.worker
-        return self.placed.bid.worker if self.placed else None
+        return self.placed.bid.worker if self.placed else self.winner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +165,8 @@ def owes_receipt(shard: Shard) -> bool:
 
 def is_over(shard: Shard) -> bool:
     """Nothing more will come of this shard, and nothing is left to do on the chain."""
-    never_awarded = bool(shard.end) and shard.now_in is Phase.NONE
+    locked = shard.auction is not None and not shard.auction.lapsed  # my escrow, until it is closed
+    never_awarded = bool(shard.end) and shard.now_in is Phase.NONE and not locked
     return never_awarded or (shard.now_in.terminal and (shard.has_output or bool(shard.end)))
 
 
@@ -205,12 +209,19 @@ def hear(shard: Shard, event: Event, task: TaskId, notes: list[Note]) -> Shard:
 
 def look_at_bids(shard: Shard, event: BidWindowClosed, best: int | None, world: World) -> Shard:
     """The window is over, or may be: `best` is the score of the best offer that can have the award."""
-    if shard.chosen or (event.shard, event.round, event.look) != (shard.index, shard.round, shard.looks):
-        return shard  # one pair of secrets a round: another may be in an Award already
+    if (event.shard, event.round, event.look) != (shard.index, shard.round, shard.looks):
+        return shard
     waited = shard.waited + _window(shard, world)
     left = 0.0 if shard.round else turns.until_next_look(waited, best, world)
     if left:
         return replace(shard, looks=shard.looks + 1, waited=waited, pause=left)
+    return close_window(shard, event)
+
+
+def close_window(shard: Shard, event: BidWindowClosed) -> Shard:
+    """Whoever is best now gets the award, which takes the secrets that the event brings, if any."""
+    if shard.chosen or (event.shard, event.round) != (shard.index, shard.round):
+        return shard  # one pair of secrets a round: another may be in an Award already
     fresh = DrawSecrets(secret=event.draw_secret, guard_secret=event.guard_secret)
     kept = shard.secrets if event.draw_secret == NO_SECRET else (*shard.secrets, fresh)
     return replace(shard, chosen=True, secrets=kept, looks=0, waited=0.0, pause=0.0)
@@ -286,7 +297,12 @@ def lapse(shard: Shard, closed: str, world: World, notes: list[Note]) -> Shard:
 
 def due(shard: Shard, task: TaskId, closed: str, checked: bool, world: World) -> tuple[Action, ...]:
     """`closed` as in `lapse`; `checked`: its kind is spot-checked, so an Award takes secrets."""
-    actions = (*_talk(shard, task, closed, checked, world), *_calls(shard, world))
+    return (*_talk(shard, task, closed, checked, world), *due_later(shard, world))
+
+
+def due_later(shard: Shard, world: World) -> tuple[Action, ...]:
+    """What is due once a worker is found, by an Award or in an auction."""
+    actions = _calls(shard, world)
     if not shard.result or not shard.worker or shard.end:
         return actions
     if not shard.has_output:

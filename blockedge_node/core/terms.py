@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from blockedge_node.core.ids import Hash
 from blockedge_node.core.params import Params
 from blockedge_node.core.reputation import protocol_fee
 from blockedge_node.core.task import Award, Bid, Request
@@ -12,6 +13,11 @@ LONG_TASK = 60  # seconds of delay: beyond, an Award is registered at the start,
 
 def terms_of(request: Request, bid: Bid, award: Award, params: Params) -> Terms:
     """The unit's Terms once this Award is registered: every field follows from what was signed."""
+    return terms_for(request, bid, award.draw_commit, params)
+
+
+def terms_for(request: Request, bid: Bid, draw_commit: Hash, params: Params) -> Terms:
+    """The Terms of a unit that `bid` wins, by an Award or in an auction."""
     return Terms(
         task=bid.task,
         shard=bid.shard,
@@ -25,7 +31,7 @@ def terms_of(request: Request, bid: Bid, award: Award, params: Params) -> Terms:
         check_fee=request.check_fee,
         delay=bid.delay,
         vwin=params.vwin(request.fuel),
-        draw_commit=award.draw_commit,
+        draw_commit=draw_commit,
     )
 
 

@@ -1,4 +1,4 @@
-"""A worker: one Award that I accepted, from its input to its price. One Award, one salt.
+"""A worker: one Award that I accepted, or one auction that I won, from its input to its price. One salt.
 
     FetchInput ─▶ SendAck ─▶ Solve ─▶ DeliverResult ─────────────────────────────────────▶ ReceiptHeard
                                  └──▶ AwardCommit ─▶ proving.py: Reveal ─▶ Settle ──────▶ "unit.paid"
@@ -19,9 +19,18 @@ What is due, by the facts and the unit's view (docs/protocol.md §3.3, §4):
 | any       | solved, no Receipt        | DeliverResult                        | the unit's end    |
 | any       | refused, a stream waits   | RefuseAward                          | –                 |
 
+What an auction brings (docs/protocol.md §5) has no Award, no Ack and no stream; else it is the same:
+
+| view      | facts                     | due                                  | until             |
+|-----------|---------------------------|--------------------------------------|-------------------|
+| NONE      | I lead, and it is fixed   | CloseAuction, if I can work on it    | expiry            |
+| NONE      | the same                  | CloseAuction: my deposit comes back  | expiry …          |
+| NONE      | the same                  | FetchInput, Solve                    | expiry            |
+| ASSIGNED  | no result, whatever I did | TimeOut, if the requester does not   | resultBy + GRACE …|
+
 An Ack promises the result by startAt + delay, with R and a fine behind it, so none is given before the input
-is here. A refusal (input, program or executor at fault) is final for this Award. Where the slot holds other
-Terms than these, another Award won it and this one is over: its salt is never used there (§2.2).
+is here; a bid in an auction is one from the start. A refusal (input, program or executor at fault) is final. Where
+the slot holds other Terms than these, another won it and this one is over: its salt is never used there (§2.2).
 """
 
 from __future__ import annotations
@@ -32,6 +41,7 @@ from blockedge_node.core import merkle, proving
 from blockedge_node.core.actions import (
     Action,
     AwardCommit,
+    CloseAuction,
     CommitResult,
     DeliverResult,
     FetchInput,
@@ -41,7 +51,9 @@ from blockedge_node.core.actions import (
     Registration,
     SendAck,
     Solve,
+    TimeOut,
 )
+from blockedge_node.core.auction import AuctionView, terms_won
 from blockedge_node.core.commitment import Role, commitment, draw_commit, guard
 from blockedge_node.core.deadlines import result_by
 from blockedge_node.core.events import (
@@ -67,7 +79,7 @@ from blockedge_node.core.proving import REPORTS_A_CALL as REPORTS_A_CALL
 from blockedge_node.core.proving import DrawSecret, open_reports
 from blockedge_node.core.proving import Solved as Solved
 from blockedge_node.core.selection import has_jury
-from blockedge_node.core.task import Ack, Mode
+from blockedge_node.core.task import Ack, Mode, Request
 from blockedge_node.core.terms import cost
 from blockedge_node.core.unit import Phase, Terms, UnitView
 from blockedge_node.core.world import World
@@ -77,10 +89,11 @@ from blockedge_node.core.world import World
 class Worker:
     task: TaskId
     unit: UnitId
-    award: Digest
-    signed: SignedAward
+    award: Digest  # of an auction's unit: the hash of its Terms
+    signed: SignedAward | None  # None: it was won in an auction
     terms: Terms
     registers_first: bool
+    won: Request | None = None  # what the auction was about
     input: bool = False
     refusal: str = ""
     solved: Solved | None = None
@@ -90,9 +103,21 @@ class Worker:
     end: str = ""  # how it ended, in the words of its note
     asked: bool = volatile(False)  # a stream waits for Ack or refusal
     view: UnitView | None = volatile(None)
+    auction: AuctionView | None = volatile(None)  # while it is fixed, mine, and not closed
 
     def units(self) -> tuple[UnitId, ...]:
         return (self.unit,)
+
+    @property
+    def request(self) -> Request:
+        found = self.signed.request if self.signed else self.won
+        assert found is not None, "a worker has an Award or an auction"
+        return found
+
+    @property
+    def register_by(self) -> int:
+        """Last time at which its unit can come into being."""
+        return self.signed.award.register_by if self.signed else self.request.expiry
 
     @property
     def phase(self) -> Phase:
@@ -102,6 +127,23 @@ class Worker:
     def is_mine(self) -> bool:
         """Whether the slot holds the Terms of this Award, or nothing yet."""
         return self.phase is Phase.NONE or (self.view is not None and self.view.terms == self.terms)
+
+
+def won(terms: Terms, request: Request, *, input: bool) -> Worker:
+    """The worker of a unit that I have won in an auction, closed or not; `input`: it is here already.
+
+    Its name is the hash of its Terms: what a reorg makes of the auction is the same unit, or takes another salt.
+    """
+    return Worker(
+        task=terms.task,
+        unit=terms.unit,
+        award=Digest(terms.terms_hash()),
+        signed=None,
+        won=request,
+        terms=terms,
+        registers_first=False,
+        input=input,
+    )
 
 
 def my_commitment(state: Worker, domain: Domain) -> Hash | None:
@@ -191,28 +233,35 @@ def finished(state: Worker, world: World) -> bool:
     if not state.is_mine:
         return True
     if state.phase is Phase.NONE:
-        return world.now > state.signed.award.register_by and not (state.refusal and state.asked)
+        late = world.now > state.register_by and state.auction is None
+        return late and not (state.refusal and state.asked)
     return state.phase.terminal and not (state.view and open_reports(state.view))
 
 
 def exposure(state: Worker, world: World) -> tuple[int, int]:
     """Wei of deposit not yet locked on the chain, and 1 if the unit is live at all."""
-    unlocked = state.phase is Phase.NONE and world.now <= state.signed.award.register_by
+    unlocked = state.signed is not None and state.phase is Phase.NONE and world.now <= state.register_by
     return (state.terms.deposit if unlocked else 0), int(not finished(state, world))
+
+
+def staked(state: Worker, world: World) -> int:
+    """Wei that the contract holds for a bid of mine whose auction is not closed."""
+    return state.terms.deposit if state.auction is not None and state.phase is Phase.NONE else 0
 
 
 def workload(state: Worker, world: World) -> float:
     """Planned seconds of work that this unit still takes."""
     if state.solved or state.refusal or finished(state, world) or state.phase > Phase.ASSIGNED:
         return 0.0
-    return run_time(state.signed.request, world)
+    return run_time(state.request, world)
 
 
 def owed(state: Worker, world: World) -> int:
     """Wei that the requester has promised and not yet locked."""
-    if state.phase is not Phase.NONE or state.refusal or world.now > state.signed.award.register_by:
+    promised = state.signed is not None and state.phase is Phase.NONE
+    if not promised or state.refusal or world.now > state.register_by:
         return 0
-    return cost(state.signed.request, state.terms.price, world.params)
+    return cost(state.request, state.terms.price, world.params)
 
 
 # ── what is due ──────────────────────────────────────────────────────────────────────────────────────────
@@ -221,7 +270,7 @@ def owed(state: Worker, world: World) -> int:
 def _can_still_commit(state: Worker, world: World) -> bool:
     match state.phase:
         case Phase.NONE:
-            return world.now <= state.signed.award.register_by
+            return world.now <= state.register_by
         case Phase.ASSIGNED:
             return state.view is not None and world.now <= result_by(state.view, world.params)
         case _:
@@ -233,10 +282,10 @@ def _answers(state: Worker, world: World) -> tuple[Action, ...]:
     answers: list[Action] = []
     if state.asked and state.refusal:
         answers.append(RefuseAward(award=state.award, reason=state.refusal))
-    elif state.asked and state.input and world.now <= state.signed.award.register_by:
+    elif state.asked and state.input and state.signed and world.now <= state.register_by:
         ack = Ack(award=state.award, start_at=state.signed.award.not_before)
         answers.append(SendAck(award=state.award, ack=ack, requester=state.terms.requester))
-    alive = state.phase is not Phase.NONE or world.now <= state.signed.award.register_by
+    alive = state.phase is not Phase.NONE or world.now <= state.register_by
     if state.solved and not state.delivered and alive and not state.phase.terminal:
         answers.append(
             DeliverResult(unit=state.unit, requester=state.terms.requester, result=state.solved.result)
@@ -245,7 +294,7 @@ def _answers(state: Worker, world: World) -> tuple[Action, ...]:
 
 
 def _work(state: Worker, world: World) -> tuple[Action, ...]:
-    request, shard = state.signed.request, state.terms.shard
+    request, shard = state.request, state.terms.shard
     if state.refusal or state.solved or not _can_still_commit(state, world):
         return ()
     if not state.input:
@@ -260,7 +309,9 @@ def _calls(state: Worker, world: World) -> tuple[Action, ...]:
     view = state.view
     published = my_commitment(state, world.domain)
     if view is None or view.phase is Phase.NONE:
-        if world.now > state.signed.award.register_by:
+        if state.signed is None:
+            return _close(state, world)
+        if world.now > state.register_by:
             return ()
         # The sender's own signature is left out (§2.1): here the bid's.
         registration = Registration(signed=replace(state.signed, bid_sig=Signature(b"")))
@@ -270,11 +321,25 @@ def _calls(state: Worker, world: World) -> tuple[Action, ...]:
             return (RegisterAward(unit=state.unit, registration=registration),)
         return ()
     if view.phase is Phase.ASSIGNED:
-        if published is None or world.now > result_by(view, world.params):
+        last = result_by(view, world.params)
+        if state.signed is None and world.now > last + world.params.grace:
+            return (TimeOut(unit=state.unit, target=view.on_chain),)
+        if published is None or world.now > last:
             return ()
         return (CommitResult(unit=state.unit, target=view.on_chain, commitment=published),)
     mine = state.solved if view.commitment in (None, published) else None
     return proving.due(view, mine, state.heard, world)
+
+
+def _close(state: Worker, world: World) -> tuple[Action, ...]:
+    """At once: my clock runs from there, and the work has begun. What I cannot do I do not call for; it lapses with
+    the request, or its requester calls for it, and either way my deposit does not stay behind."""
+    auction = state.auction
+    expired = world.now > state.register_by
+    if auction is None or (state.refusal and not expired) or not (state.input or expired):
+        return ()
+    shard, commits = state.terms.shard, auction.draw_commits
+    return (CloseAuction(unit=state.unit, request=state.request, shard=shard, draw_commits=commits),)
 
 
 # ── what the chain shows ─────────────────────────────────────────────────────────────────────────────────
@@ -289,7 +354,8 @@ ENDS = {
 
 def _look(state: Worker, event: HeadSeen, world: World) -> tuple[Worker, tuple[Note, ...]]:
     view = next((v for v in event.views if v.unit == state.unit), None)
-    state = replace(state, view=view)
+    auction = next((a for a in event.auctions if a.unit == state.unit and _is_won(state, a, world)), None)
+    state = replace(state, view=view, auction=auction)
     code = _end_code(state, world)
     if not code or code == state.end:
         return state, ()
@@ -297,9 +363,13 @@ def _look(state: Worker, event: HeadSeen, world: World) -> tuple[Worker, tuple[N
     return replace(state, end=code), (note(state.unit, code, **fields, gas_wei=state.gas),)
 
 
+def _is_won(state: Worker, auction: AuctionView, world: World) -> bool:
+    return auction.is_fixed(world.head.number) and terms_won(auction, world.params) == state.terms
+
+
 def _end_code(state: Worker, world: World) -> str:
     if not state.is_mine:
         return "award.superseded"
-    if state.phase is Phase.NONE and world.now > state.signed.award.register_by:
+    if state.phase is Phase.NONE and state.auction is None and world.now > state.register_by:
         return "award.expired"
     return ENDS.get(state.phase, "")

@@ -45,6 +45,8 @@ class Policy:
     verify_bps_court: int = 0  # share of others' court units to recompute, besides the drawn ones
     juror: bool = True  # answer for my tickets: checks and votes
     appeal: bool = True  # fund the next round when a jury errs about my result or report (§7.3)
+    bundle_window: float = 0.5  # seconds in which micro-tasks wait for others like them …
+    bundle_items: int = 64  # … and how many of them share a unit at most (core/bundles.py)
     min_ticket_owners: int = 8  # fewer, and no court kind is opened (§6.2); dev: 3
     spot_bps: int = 1_000  # share of my court units to have checked; the deployment may ask for more
     check_fee_bps: int = 20_000  # φ as a share of what one recomputation costs: 2c (§7.3)
@@ -68,6 +70,9 @@ class World:
     tickets: tuple[Ticket, ...] = ()  # all ever staked, by id
     head_age: float = 0.0  # seconds since that head arrived: a promise is not made on an old one
     exposure: int = 0  # wei that my live bids, awards and units may still lock out of my free balance
+    staked: int = (
+        0  # wei of my deposits that leading bids hold in auctions: out of the free balance, and at stake
+    )
     units: int = 0  # how many live bids and units that is
     queue: float = 0.0  # planned seconds of work before a new unit could start
     crowd: int = 0  # nodes that are known, this one included; 0: nobody was heard of yet

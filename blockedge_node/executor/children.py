@@ -19,9 +19,19 @@ from typing import Any, Final
 import structlog
 import trio
 
+from blockedge_node.core.items import MAX_ITEMS, Told, to_nobody
 from blockedge_node.executor import sandbox
 from blockedge_node.executor.faults import ExecutorFault
-from blockedge_node.executor.frames import HEADER, BadFrame, Order, Reply, decode_reply, encode_order, frame
+from blockedge_node.executor.frames import (
+    HEADER,
+    BadFrame,
+    Order,
+    Reply,
+    decode_answer,
+    decode_reply,
+    encode_order,
+    frame,
+)
 from blockedge_node.executor.sandbox import Layers
 from blockedge_node.executor.zygote import FORK
 
@@ -187,6 +197,7 @@ class Child:
         self._handle = -1  # pidfd
         self._ended: int | None = None
         self._last_words = bytearray()
+        self._received = bytearray()
         job, self._job_there = socket.socketpair()
         words, self._words_there = socket.socketpair()
         status, self._status_there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -211,13 +222,14 @@ class Child:
         self.pid = int(rest)
         self._handle = int.from_bytes(given[0][2][:4], sys.byteorder)
 
-    async def ask(self, order: Order) -> Reply:
-        """Send the order, wait for the reply. Raises ExecutorFault if the child dies or lies."""
+    async def ask(self, order: Order, told: Told = to_nobody) -> Reply:
+        """Send the order, wait for the reply; a mapped program's answers are `told` before. Raises ExecutorFault if
+        the child dies or lies."""
         payload = b""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._send, frame(encode_order(order)))
             nursery.start_soon(self._listen)
-            payload = await self._receive(order.max_reply)
+            payload = await self._receive_reply(order, told)
             if not payload:
                 await self._end_status()
             nursery.cancel_scope.cancel()
@@ -256,25 +268,45 @@ class Child:
             while part := await self._words.recv(_LISTEN):
                 self._last_words = (self._last_words + part)[-_TAIL:]
 
+    async def _receive_reply(self, order: Order, told: Told) -> bytes:
+        """The reply's payload, after the answers that come before it; empty if the child ended or said too much."""
+        for _ in range(MAX_ITEMS + 1 if order.answers else 1):
+            payload = await self._receive(order.max_reply)
+            try:
+                answer = decode_answer(payload) if payload and order.answers else None
+            except BadFrame:
+                return payload  # decode_reply says what is wrong with it
+            if answer is None:
+                return payload
+            told(*answer)
+        self.kill()
+        return b""
+
     async def _receive(self, limit: int) -> bytes:
         """One frame's payload; empty if the child ended, or promised more than its reply may take."""
-        data = bytearray()
-        need = HEADER
-        while len(data) < need:
+        if not await self._fill(HEADER):
+            return b""
+        size = int.from_bytes(self._received[:HEADER], "big")
+        if size > limit:
+            self.kill()
+            return b""
+        if not await self._fill(HEADER + size):
+            return b""
+        payload = bytes(self._received[HEADER : HEADER + size])
+        del self._received[: HEADER + size]
+        return payload
+
+    async def _fill(self, need: int) -> bool:
+        """Whether so many bytes have come, now or before."""
+        while len(self._received) < need:
             try:
                 part = await self._job.receive_some(1 << 20)
             except trio.BrokenResourceError:
-                return b""
+                return False
             if not part:
-                return b""
-            data += part
-            if need == HEADER and len(data) >= HEADER:
-                size = int.from_bytes(data[:HEADER], "big")
-                if size > limit:
-                    self.kill()
-                    return b""
-                need = HEADER + size
-        return bytes(data[HEADER:need])
+                return False
+            self._received += part
+        return True
 
     async def _end_status(self) -> None:
         try:

@@ -1,5 +1,7 @@
 """What the node and its child say to each other: one order in, one reply out, each a u32 length and CBOR.
 
+A child that runs a mapped program, and was told to, says each answer as soon as it has it, before its reply.
+
 The child runs hostile code, so the node reads its reply like a stranger's: bounded, and every field checked.
 """
 
@@ -11,6 +13,7 @@ from typing import Any, Final
 import cbor2
 
 from blockedge_node.core.ids import Hash, Root
+from blockedge_node.core.items import MAX_ITEMS, Answer
 from blockedge_node.core.job import MAX_STDERR, MAX_STDOUT, MIB, Job, Outcome, PowJob, WasmJob
 from blockedge_node.core.task import Result
 
@@ -25,7 +28,7 @@ class Order:
     """`do` is run, compile (a WasmJob's module, without running it) or refute (a PowJob's `output`).
     `wall` in seconds bounds the child's CPU time, `memory` in bytes what it may hold (0: no bound); `native` is what
     compiling the same module gave, or empty; `functions`, when compiling, how many it may have (0: the engine's
-    limit)."""
+    limit); `answers` whether those of a mapped program are said as they come."""
 
     do: str
     job: Job
@@ -34,6 +37,7 @@ class Order:
     native: bytes = b""
     memory: int = 0
     functions: int = 0
+    answers: bool = False
 
     @property
     def max_reply(self) -> int:
@@ -76,6 +80,7 @@ def encode_order(order: Order) -> bytes:
             "native": order.native,
             "memory": order.memory,
             "functions": order.functions,
+            "answers": order.answers,
         }
     )
 
@@ -95,7 +100,23 @@ def decode_order(payload: bytes) -> Order:
         native=raw["native"],
         memory=raw["memory"],
         functions=raw["functions"],
+        answers=raw["answers"],
     )
+
+
+def encode_answer(place: int, answer: Answer) -> bytes:
+    return cbor2.dumps(["answer", place, answer.exit, answer.output])
+
+
+def decode_answer(payload: bytes) -> tuple[int, Answer] | None:
+    """(place in the list, answer); None for what must be the reply."""
+    match _body(payload):
+        case ["answer", int(place), int(exit), bytes(output)] if (
+            0 <= place < MAX_ITEMS and 0 <= exit < 1 << 32
+        ):
+            return place, Answer(exit=exit, output=output)
+        case _:
+            return None
 
 
 def encode_reply(reply: Reply) -> bytes:
@@ -118,10 +139,7 @@ def encode_reply(reply: Reply) -> bytes:
 
 def decode_reply(payload: bytes) -> Reply:
     """The reply in a frame; BadFrame for anything that `encode_reply` does not write."""
-    try:
-        body: Any = cbor2.loads(payload, max_depth=3, allow_indefinite=False)
-    except (cbor2.CBORDecodeError, ValueError, TypeError, OverflowError) as error:
-        raise BadFrame(f"not CBOR: {error}") from error
+    body = _body(payload)
     match body:
         case [
             "outcome",
@@ -140,3 +158,10 @@ def decode_reply(payload: bytes) -> Reply:
             value: str | bytes | None = body[1]
             return value
     raise BadFrame("not a reply")
+
+
+def _body(payload: bytes) -> Any:
+    try:
+        return cbor2.loads(payload, max_depth=3, allow_indefinite=False)
+    except (cbor2.CBORDecodeError, ValueError, TypeError, OverflowError) as error:
+        raise BadFrame(f"not CBOR: {error}") from error

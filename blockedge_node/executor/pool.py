@@ -27,6 +27,7 @@ from typing import Final, NoReturn, Self
 import structlog
 import trio
 
+from blockedge_node.core.items import Told, to_nobody
 from blockedge_node.core.job import ENGINE, MIB, Job, Outcome, PowJob, WasmJob
 from blockedge_node.errors import Rejected
 from blockedge_node.executor import admission, probe
@@ -92,10 +93,12 @@ class Pool:
         """How many slots are in use."""
         return self.admission.running
 
-    async def run(self, job: Job, *, wall: float) -> Outcome:
-        """Run a job; `wall` seconds count from when it gets its slot. See the module's list of errors."""
+    async def run(self, job: Job, *, wall: float, told: Told | None = None) -> Outcome:
+        """Run a job; `wall` seconds count from when it gets its slot. A mapped one's answers are `told` as they
+        come, before the outcome that counts. See the module's list of errors."""
         self._refuse_impossible(job)
-        reply = await self._order(Order(do="run", job=job, wall=wall))
+        order = Order(do="run", job=job, wall=wall, answers=told is not None)
+        reply = await self._order(order, told or to_nobody)
         if not isinstance(reply, Outcome):
             raise ExecutorFault("frame", "the child replied to another order")
         return reply
@@ -188,26 +191,26 @@ class Pool:
         elif job.engine != ENGINE:
             raise Rejected("NO_ENGINE", f"the program runs on {job.engine}; this node has {ENGINE}")
 
-    async def _order(self, order: Order) -> Reply:
+    async def _order(self, order: Order, told: Told = to_nobody) -> Reply:
         need = admission.need(order.job, do=order.do)
         async with self.admission.admitted(admission.line_of(order.job), need):
             self._users += 1
             try:
                 with trio.move_on_after(order.wall):
-                    return await self._obeyed(order)
+                    return await self._obeyed(order, told)
             finally:
                 await self._let_go()
         raise ExecutorFault("timeout", f"not done after {order.wall:g} s")
 
-    async def _obeyed(self, order: Order) -> Reply:
+    async def _obeyed(self, order: Order, told: Told) -> Reply:
         """The reply, with the cache asked before and told after. Raises ExecutorFault."""
         if not isinstance(order.job, WasmJob) or self._cache is None:
-            return await self._ask(order)
+            return await self._ask(order, told)
         if order.do == "compile":  # asked anew: limits and arguments belong to the job, code to the module
             return await self._made(order, self._cache)
         native = await self._native(order, self._cache)
         # An invalid module, or code too large to keep: what a run without the cache gives.
-        return await self._ask(replace(order, native=native) if isinstance(native, bytes) else order)
+        return await self._ask(replace(order, native=native) if isinstance(native, bytes) else order, told)
 
     async def _native(self, order: Order, cache: Cache) -> Reply:
         """Machine code for the order's module: kept, or made now, by one child at a time for each module."""
@@ -231,14 +234,14 @@ class Pool:
             await trio.to_thread.run_sync(cache.put, order.job.wasm, made)
         return made
 
-    async def _ask(self, order: Order) -> Reply:
+    async def _ask(self, order: Order, told: Told = to_nobody) -> Reply:
         if order.do == "compile":
             order = replace(order, wall=min(order.wall, self._compile_cpu), memory=COMPILE_MEMORY)
         else:
             order = replace(order, memory=2 * admission.need(order.job, do=order.do) + LEEWAY)
         child = await (await self.zygote()).fork()
         try:
-            reply = await child.ask(order)
+            reply = await child.ask(order, told)
         except BaseException:
             await child.end()
             raise

@@ -21,6 +21,7 @@ from types import TracebackType
 import wasmtime
 
 from blockedge_node.core.ids import ZERO_HASH
+from blockedge_node.core.items import Answer, to_nobody
 from blockedge_node.core.job import Outcome, PowJob
 from blockedge_node.core.merkle import root
 from blockedge_node.core.task import Result
@@ -32,6 +33,7 @@ from blockedge_node.executor.frames import (
     Order,
     Reply,
     decode_order,
+    encode_answer,
     encode_reply,
     frame,
 )
@@ -74,11 +76,15 @@ def _obey(engine: wasmtime.Engine, order: Order) -> Reply:
             result = Result(exit=0, output_root=root(output), fuel_used=0, memory_hash=ZERO_HASH)
             return Outcome(result=result, output=output, cpu_seconds=time.thread_time() - started)
         case "run", job if not isinstance(job, PowJob):
-            return runtime.run(engine, job, order.native)
+            return runtime.run(engine, job, order.native, _say if order.answers else to_nobody)
         case "compile", job if not isinstance(job, PowJob):
             code = runtime.native_code(engine, job, functions=order.functions)
             return None if len(code) > MAX_NATIVE else code
     raise runtime.Fault("order", f"cannot {order.do} this job")
+
+
+def _say(place: int, answer: Answer) -> None:
+    _write(frame(encode_answer(place, answer)))
 
 
 def _read(size: int) -> bytes:

@@ -8,7 +8,7 @@ its bans, its directory and its waiting engine stay. Only a wrong setting (Confi
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterable, Callable, Sequence
 from typing import Final, Protocol
 
 import structlog
@@ -20,12 +20,14 @@ from blockedge_node.core import merkle
 from blockedge_node.core.events import SignedAward
 from blockedge_node.core.hashing import Domain
 from blockedge_node.core.ids import Address, Digest, Hash, Root, Secret, Signature, UnitId
+from blockedge_node.core.items import Answer
 from blockedge_node.core.structs import Struct
 from blockedge_node.core.task import Ack, Bid, KeyCard, Kind, Receipt, Request, Result
 from blockedge_node.core.watch import Kept, Watch
 from blockedge_node.errors import ConfigError, Transient, first_of
 from blockedge_node.p2p import patches
 from blockedge_node.p2p.addresses import check_port_is_free, parse_listen, peer_id_of
+from blockedge_node.p2p.answers import Answers, Heard, to_nobody
 from blockedge_node.p2p.blobs import Blobs, Contents
 from blockedge_node.p2p.directory import Directory
 from blockedge_node.p2p.host import HostDied, Link, run_host
@@ -65,6 +67,7 @@ class P2P:
         blobs: the content store.
         emit: takes a core event; may wait, which slows the network down but loses nothing.
         now: the chain's clock, unix seconds.
+        answered: takes answers to items of bundles, as workers tell them; must not wait.
         draw_commit: what a COMMITTED unit's draw secret must open, or None; with True it may wait for the unit.
     """
 
@@ -81,6 +84,7 @@ class P2P:
         emit: Emit,
         now: Callable[[], int],
         draw_commit: DrawCommitOf = nothing_drawn,
+        answered: Heard = to_nobody,
         settings: Settings | None = None,
     ) -> None:
         patches.apply()
@@ -114,6 +118,15 @@ class P2P:
             emit=emit,
             link=self._living,
             ahead=self._fetch_ahead,
+        )
+        self._answers = Answers(
+            domain=domain,
+            me=signer.address,
+            settings=self.settings,
+            peers=self.peers,
+            directory=self.directory,
+            link=self._living,
+            heard=answered,
         )
         self._contents = Contents(
             blobs=blobs,
@@ -175,6 +188,7 @@ class P2P:
         server = Server(self.peers)
         self.gossip.prepare(link)
         self._exchanges.prepare(link, server)
+        self._answers.prepare(link, server)
         self._contents.prepare(link, server)
         link.swarm.register_notifee(PeersNotifee(self.peers))
         link.tell_faults(self._on_fault)
@@ -246,6 +260,11 @@ class P2P:
 
     async def answer_watch(self, kept: Kept, sig: Signature) -> None:
         self._exchanges.answer_watch(kept, sig)
+
+    async def tell_answers(
+        self, unit: UnitId, requester: Address, answers: AsyncIterable[tuple[int, Answer]]
+    ) -> None:
+        await self._answers.tell(unit, requester, answers)
 
     # ── ports.Content ────────────────────────────────────────────────────────────────────────────────────
 

@@ -152,12 +152,23 @@ class Journal:
         )
         return _stored(rows)
 
-    async def notes_after(self, id: int, limit: int = 1000) -> Sequence[StoredNote]:
-        """Notes with a higher id, oldest first: what a reader that has seen `id` has missed."""
+    async def notes_after(self, id: int, limit: int = 1000, *, code: str = "") -> Sequence[StoredNote]:
+        """Notes with a higher id whose code begins with `code`, oldest first: what a reader that has seen `id` has
+        missed."""
         rows = await self._db.read(
-            "SELECT id, at, subject, code, fields FROM notes WHERE id > ? ORDER BY id LIMIT ?", id, limit
+            "SELECT id, at, subject, code, fields FROM notes WHERE id > ? AND substr(code, 1, ?) = ? "
+            "ORDER BY id LIMIT ?",
+            id,
+            len(code),
+            code,
+            limit,
         )
         return _stored(rows)
+
+    async def newest_note(self) -> int:
+        """The id of the last note; 0 if there is none."""
+        rows = await self._db.read("SELECT coalesce(max(id), 0) FROM notes")
+        return int(rows[0][0])
 
     async def subjects(self, prefix: str, limit: int = 20) -> Sequence[bytes]:
         """Subjects of notes whose hex form begins with `prefix` (hex digits, no 0x), in byte order.

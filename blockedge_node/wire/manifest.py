@@ -4,10 +4,12 @@ A Request names its program by the content address of a manifest (docs/protocol.
 names the engine, the module and the read-only files (by their own content addresses, so that peers can serve
 them), the arguments, the limits, and how the outputs of the shards become one:
 
-    {v: 1, engine, wasm, argv, files: {path: root}, fuel, memory, stdoutMax, merge}
+    {v: 1, engine, wasm, argv, files: {path: root}, fuel, memory, stdoutMax, merge}     and perhaps map: 1
 
 It is deterministic CBOR (RFC 8949 §4.2), so equal manifests have equal addresses; any other encoding of the
 same data is refused. A worker decodes it before bidding: whatever passes here can be run.
+
+`map`, which is absent otherwise, has the program run once for each item of a shard's input (core/items.py).
 
 `argv` is a template: `{shard}` and `{shards}` are filled in for each run; `{param:NAME}` is filled in once,
 by the requester, before the manifest gets its address (`bind`).
@@ -46,6 +48,8 @@ MERGES: Final = ("concat", "first", "program")
 NOTHING: Final = b"none\n"  # what a shard prints that found nothing, for `first`
 KEYS: Final = ("v", "engine", "wasm", "argv", "files", "fuel", "memory", "stdoutMax", "merge")
 
+MAP: Final = "map"  # a key that is there only with the value 1: other programs keep their addresses
+
 NO_TASK: Final = TaskId(ZERO_HASH)
 
 _PLACEHOLDER = re.compile(r"\{(?:(shard|shards)|param:([A-Za-z0-9_.-]{1,64}))\}")
@@ -71,6 +75,7 @@ class Manifest:
     memory: int = 256 * MIB
     stdout_max: int = 16 * MIB
     merge: str = "concat"
+    mapped: bool = False
     engine: str = ENGINE
     v: int = 1
 
@@ -115,6 +120,7 @@ class Manifest:
                 "memory": self.memory,
                 "stdoutMax": self.stdout_max,
                 "merge": self.merge,
+                **({MAP: 1} if self.mapped else {}),
             },
             canonical=True,
         )
@@ -129,8 +135,10 @@ class Manifest:
             fields: Any = cbor2.loads(raw, max_depth=4, allow_indefinite=False, allow_duplicate_keys=False)
         except (cbor2.CBORDecodeError, ValueError, TypeError, OverflowError, RecursionError) as error:
             raise ManifestError(f"the manifest is not valid CBOR: {error}") from error
-        is_map = isinstance(fields, dict) and set(fields) == set(KEYS)
-        _need(is_map, f"a manifest is a map with the keys {', '.join(KEYS)}")
+        is_map = isinstance(fields, dict) and set(fields) - {MAP} == set(KEYS)
+        _need(is_map, f"a manifest is a map with the keys {', '.join(KEYS)}, and perhaps {MAP}")
+        mapped = fields.get(MAP, 0)
+        _need(MAP not in fields or _is_int(mapped, 1, 1), f"{MAP} is 1 or absent")
         _need(isinstance(fields["argv"], list), "argv must be a list")
         _need(isinstance(fields["files"], dict), "files must be a map")
         _need(type(fields["v"]) is int, "v must be a whole number")
@@ -144,6 +152,7 @@ class Manifest:
             memory=fields["memory"],
             stdout_max=fields["stdoutMax"],
             merge=fields["merge"],
+            mapped=mapped == 1,
         )
         _need(manifest.encode() == raw, "the manifest is not deterministic CBOR (RFC 8949 §4.2)")
         return manifest
@@ -207,6 +216,7 @@ class Manifest:
             shard=shard,
             shards=shards,
             task=task,
+            mapped=self.mapped,
         )
 
     def merged(self, outputs: Sequence[bytes]) -> bytes | None:
@@ -223,7 +233,7 @@ class Manifest:
         """The last step of a task with `merge = "program"`: the same module with the argument "merge" over
         the shards' outputs in shard order, each with its length (u32, big-endian) in front."""
         stdin = b"".join(len(output).to_bytes(4, "big") + output for output in outputs)
-        merger = replace(self, argv=(*self.argv[:1], "merge"))
+        merger = replace(self, argv=(*self.argv[:1], "merge"), mapped=False)
         return merger.job(wasm=wasm, stdin=stdin, shard=0, shards=1, files=files)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
+from blockedge_node import programs
 from blockedge_node.devnet import anvil, photos
+from blockedge_node.executor.local import local_run
 from tests.cluster.conftest import Cluster
 
 ETHER = 10**18
@@ -91,6 +94,50 @@ def test_a_search_prints_its_nonce(cli: Cli) -> None:
     done = cli.run("task", "submit", "pow", "--bits", "12", "--range", "50000", "--wait")
     assert done.returncode == 0, done.stderr
     assert "done" in done.stdout
+
+
+def test_micro_tasks_share_a_unit(cli: Cli, network: Cluster, tmp_path: Path) -> None:
+    """Eight small tables, one of them bad: each has its own answer, and all of them together one unit."""
+    tables = [tmp_path / f"{number}.csv" for number in range(8)]
+    for number, table in enumerate(tables):
+        table.write_bytes(b"a,%d.5\nb,2\n" % number)
+    tables[3].write_bytes(b"a,no number\n")
+    with network.client(1) as api, api.follow() as events:
+        done = cli.run("--json", "task", "map", "csvstats", *map(str, tables))
+        heard = _answers_before_the_result(events)
+    assert done.returncode == 1, "one of them failed"
+    jobs = json.loads(done.stdout)["data"]
+    assert len({job["bundle"] for job in jobs}) == 1
+    assert [job["place"] for job in jobs] == list(range(8))
+    assert [job["exit"] == 0 for job in jobs] == [number != 3 for number in range(8)]
+    for number in (0, 7):
+        answer = tmp_path / "answer"
+        cli.ok("task", "result", jobs[number]["id"], "-o", str(answer))
+        assert answer.read_bytes() == _summed_here(tables[number].read_bytes())
+        assert heard[jobs[number]["id"]] == answer.read_bytes(), "the worker told it before it committed"
+    story = cli.ok("task", "explain", jobs[5]["id"])
+    codes = [line["code"] for line in story["notes"]]
+    assert {"job.began", "job.bundled", "job.done", "award.made"} <= set(codes)
+    bundle = network.settled(1, jobs[0]["bundle"])
+    assert (bundle["items"], bundle["shards"]) == (8, 1)
+    assert network.ask(1, f"/api/v1/jobs/{jobs[5]['id']}")["state"] == "settled"
+    assert "shares a unit" in cli.fails(1, "--yes", "task", "cancel", jobs[0]["id"])
+
+
+def _answers_before_the_result(events: Iterator[dict[str, Any] | None]) -> dict[str, bytes]:
+    heard = {}
+    for event in events:
+        if event and "provisional" in event:
+            heard[event["job"]] = base64.b64decode(event["output"])
+        elif event and event["state"] == "done":
+            break
+    return heard
+
+
+def _summed_here(table: bytes) -> bytes:
+    guest = programs.guest("csvstats")
+    found = local_run(guest.manifest([table]), guest.wasm(), [table])
+    return found.outcomes[0].output
 
 
 def test_looking_around(cli: Cli, network: Cluster) -> None:

@@ -15,7 +15,7 @@ from blockedge_node.core.events import AwardHeard, RefusalSent
 from blockedge_node.core.hashing import keccak256
 from blockedge_node.core.ids import ZERO_HASH, Digest, Hash
 from blockedge_node.core.selection import why_ineligible
-from blockedge_node.core.task import Bid, Kind, Mode, Request
+from blockedge_node.core.task import Bid, Kind, Request
 from blockedge_node.core.unit import Account, Reputation, Standing
 from blockedge_node.core.world import World
 from tests.core.builders import (
@@ -101,7 +101,6 @@ def is_code(code: str, asked: Request, here: World, standing: Standing = RICH) -
         ("kind", {}, {"kinds": frozenset({2})}),
         ("request", {"w_price": 1}, {}),
         ("request", {"fuel": DEV.fuel_cap + 1}, {}),
-        ("mode", {"mode": Mode.ONCHAIN}, {}),
         ("request", {"kind": Kind.WASM, "spot_bps": 1000}, {}),
         ("mode", {"acl": Hash(keccak256(b"list"))}, {}),
         ("price", {"max_price": 10**13}, {}),

@@ -8,8 +8,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from blockedge_node.core import bundles
 from blockedge_node.core import node as core
 from blockedge_node.core.actions import Action
+from blockedge_node.core.auction import AuctionView
 from blockedge_node.core.commitment import DrawSecrets, Role
 from blockedge_node.core.court import (
     NO_INPUT,
@@ -26,6 +28,9 @@ from blockedge_node.core.events import (
     AckSent,
     AwardFailed,
     BidWindowClosed,
+    BundleClosed,
+    BundlePacked,
+    BundleSpoilt,
     CallMined,
     Checked,
     CheckFailed,
@@ -52,11 +57,12 @@ from blockedge_node.core.events import (
 from blockedge_node.core.hashing import keccak256
 from blockedge_node.core.ids import ZERO_ADDRESS, ZERO_HASH, Digest, Hash, Root, Secret
 from blockedge_node.core.node import MACHINES, Node
-from blockedge_node.core.task import Ack, Kind, Receipt, Result
+from blockedge_node.core.task import Ack, Kind, Mode, Receipt, Result
 from blockedge_node.core.unit import Account, Phase, ReportView, Standing, UnitView
 from blockedge_node.core.watch import Watch
 from blockedge_node.wire import records
 from tests.core import court
+from tests.core.auctions import announced, auction, posted
 from tests.core.builders import (
     ALICE,
     BOB,
@@ -84,6 +90,8 @@ from tests.core.builders import (
 
 # Bob is requester, worker and verifier at once: his own job, Alice's request, Alice's award.
 MINE, THEIRS = job(2, Kind.WASM), request(shards=2)
+MICRO = job(1, Kind.WASM, id=Hash(keccak256(b"micro")), bundle=True)
+MY_BUNDLE = bundles.begin(MICRO, world(BOB))[0].job.id
 
 
 def awards() -> list[Any]:
@@ -103,6 +111,15 @@ def own_units() -> tuple[Any, list[Any]]:
     return asked, [award_heard(asked.request, made) for made in bids]
 
 
+def own_auction() -> core.Requester:
+    """Bob's own task that the contract is to place."""
+    stepped = core.step(Node(), JobSubmitted(job=MY_JOB), world(BOB))
+    (asked,) = (m for m in stepped.node.machines.values() if isinstance(m, core.Requester))
+    return asked
+
+
+ONCHAIN, MY_JOB = announced(nonce=5), job(mode=Mode.ONCHAIN, id=Hash(keccak256(b"onchain")), nonce=77)
+MY_ONCHAIN = own_auction()
 AWARDS = awards()
 ASKED, OWN = own_units()
 ALL = [*AWARDS, *OWN]
@@ -187,6 +204,22 @@ def views(draw: st.DrawFn) -> UnitView:
 
 
 @st.composite
+def auctions(draw: st.DrawFn) -> AuctionView:
+    """An auction of Alice's or of Bob's own, at any time of it and with any bids."""
+    asked = draw(st.sampled_from((ONCHAIN, MY_ONCHAIN.request)))
+    by = st.builds(posted, st.sampled_from(PEOPLE), st.integers(1, 10**15))
+    bids = draw(st.lists(by, max_size=2))
+    return auction(
+        asked,
+        *bids,
+        announced=(block := draw(st.integers(0, 60))),
+        closes_at=block + draw(st.integers(0, 2)),
+        lapsed=draw(st.booleans()),
+        objection=draw(st.sampled_from(("", "too large"))),
+    )
+
+
+@st.composite
 def heads(draw: st.DrawFn) -> HeadSeen:
     shown = {view.unit: view for view in draw(st.lists(views(), max_size=4))}
     if draw(st.booleans()):
@@ -195,7 +228,13 @@ def heads(draw: st.DrawFn) -> HeadSeen:
     free = draw(st.sampled_from((0, 10**16, 10**20)))
     at = START + draw(st.integers(-5, 700))
     seen = head(at, *shown.values(), standing=Standing(account=Account(free=free)))
-    return replace(seen, tickets=draw(st.sampled_from(((), TICKETS[:3], TICKETS, BOBS))))
+    opened = {view.unit: view for view in draw(st.lists(auctions(), max_size=3))}
+    return replace(
+        seen,
+        tickets=draw(st.sampled_from(((), TICKETS[:3], TICKETS, BOBS))),
+        newest=seen.head.number + draw(st.integers(0, 2)),
+        auctions=tuple(opened.values()),
+    )
 
 
 @st.composite
@@ -220,8 +259,12 @@ def watches(draw: st.DrawFn) -> WatchHeard:
 
 
 heard = st.sampled_from(ALL)
-units = st.one_of(heard.map(lambda h: solved(h).unit), st.just(court.DISPUTED.unit))
-digests = st.one_of(heard.map(lambda h: h.digest), st.just(Digest(keccak256(b"stranger"))))
+AUCTIONED = (auction(ONCHAIN).unit, MY_ONCHAIN.shards[0].unit)
+units = st.one_of(heard.map(lambda h: solved(h).unit), st.sampled_from((court.DISPUTED.unit, *AUCTIONED)))
+digests = st.one_of(
+    heard.map(lambda h: h.digest),
+    st.sampled_from((Digest(keccak256(b"stranger")), *map(Digest, AUCTIONED))),
+)
 results = st.sampled_from((RESULT, OTHER))
 at = st.integers(START - 5, START + 700)
 text = st.sampled_from(("busy", "no_answer", "Not\na code", ""))
@@ -229,13 +272,28 @@ text = st.sampled_from(("busy", "no_answer", "Not\na code", ""))
 events: st.SearchStrategy[Event] = st.one_of(
     heads(),
     heads().filter(lambda head: head.views).map(lambda head: CheckOrdered(view=head.views[0])),
-    st.just(JobSubmitted(job=MINE)),
-    st.just(JobCancelled(job=MINE.id)),
+    st.sampled_from((JobSubmitted(job=MINE), JobSubmitted(job=MY_JOB), JobSubmitted(job=MICRO))),
+    st.sampled_from((JobCancelled(job=MINE.id), JobCancelled(job=MICRO.id))),
+    st.builds(BundleClosed, bundle=st.just(MY_BUNDLE)),
+    st.builds(
+        BundlePacked,
+        bundle=st.just(MY_BUNDLE),
+        program=st.just(MICRO.program),
+        input=st.just(MICRO.inputs[0]),
+        nonce=st.integers(0, 3),
+    ),
+    st.builds(BundleSpoilt, bundle=st.just(MY_BUNDLE), reason=st.just("gone")),
     st.sampled_from((request_heard(THEIRS), request_heard(request(nonce=5)), request_heard(ASKED.request))),
     heard.map(lambda h: bid_heard(h.signed.bid)),
     heard,
+    st.sampled_from((request_heard(ONCHAIN), request_heard(replace(ONCHAIN, nonce=6)))),
     st.just(RequestPublished(task=ASKED.task, at=0.0)),
-    st.builds(BidWindowClosed, task=st.just(ASKED.task), shard=st.integers(0, 2), round=st.integers(0, 1)),
+    st.builds(
+        BidWindowClosed,
+        task=st.sampled_from((ASKED.task, MY_ONCHAIN.task)),
+        shard=st.integers(0, 2),
+        round=st.integers(0, 1),
+    ),
     st.builds(TurnCame, task=st.sampled_from((ASKED.task, THEIRS.task(DOMAIN))), copy=st.integers(0, 2)),
     digests.flatmap(
         lambda d: st.builds(
@@ -315,7 +373,9 @@ def a_busy_life() -> list[Event]:
     )
     return [
         JobSubmitted(job=MINE),
+        JobSubmitted(job=MICRO),
         request_heard(THEIRS),
+        request_heard(ONCHAIN),
         mine,
         InputFetched(unit=unit, award=mine.digest),
         done,
@@ -356,5 +416,6 @@ def test_a_node_handles_anything(before: list[Event], after: list[Event], crowd:
         assert all(hash(action) is not None for action in wanted)
         load = core.loaded(node, here)
         assert load.exposure >= 0
+        assert load.staked >= 0
         assert load.units >= 0
         assert load.queue >= 0

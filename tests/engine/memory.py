@@ -388,7 +388,7 @@ class _Executor:
 
     node: MemoryNode
 
-    async def run(self, job: WasmJob | PowJob, *, wall: float) -> Outcome:
+    async def run(self, job: WasmJob | PowJob, *, wall: float, told: Any = None) -> Outcome:
         assert isinstance(job, PowJob)
         await trio.sleep(0.5)
         output = self.node.solves(job.data)

@@ -17,6 +17,7 @@ from blockedge_node.core.actions import (
     DeliverResult,
     FetchInput,
     FetchOutput,
+    PackBundle,
     PublishRequest,
     RefuseAward,
     SendAck,
@@ -29,6 +30,8 @@ from blockedge_node.core.events import (
     AckSent,
     AwardFailed,
     BidWindowClosed,
+    BundlePacked,
+    BundleSpoilt,
     Checked,
     CheckFailed,
     Event,
@@ -43,12 +46,14 @@ from blockedge_node.core.events import (
     WorkFailed,
     WorkSolved,
 )
+from blockedge_node.core.hashing import keccak256
 from blockedge_node.core.ids import ZERO_HASH, Address, Hash, Root, Secret, Signature, UnitId
+from blockedge_node.core.items import Answer
 from blockedge_node.core.job import Outcome, PowJob, WasmJob
 from blockedge_node.core.task import Ack, Bid, Receipt, Request, Result, unit_id
 from blockedge_node.core.watch import Kept, Watch
 from blockedge_node.errors import NotTaken, PeerError, Rejected, Transient
-from blockedge_node.performer import LAST_WAIT, Performer, Tries
+from blockedge_node.performer import FLUSH, LAST_WAIT, Performer, Tries
 from tests.core.builders import ALICE, BOB, DOMAIN, OUTPUT, RESULT, SIG, award_heard, bid, request
 from tests.engine.memory import MemoryChance, MemorySigner
 
@@ -110,6 +115,10 @@ class Ports:
     async def hand_watch(self, watch: Watch, output: bytes, sig: Signature) -> None:
         await self._take("hand_watch", watch, output, sig)
 
+    async def tell_answers(self, unit: UnitId, requester: Address, answers: Any) -> None:
+        async for told in answers:
+            await self._take("tell_answers", unit, requester, *told)
+
     async def answer_watch(self, kept: Kept, sig: Signature) -> None:
         await self._take("answer_watch", kept, sig)
 
@@ -124,6 +133,12 @@ class Ports:
     def job(self, request: Request, shard: int) -> WasmJob | PowJob:
         return POW if request.kind == 1 else WASM
 
+    def pack(self, program: Root, inputs: Sequence[Root], fuel: int) -> Any:
+        packed = self.script["pack"].pop(0)
+        if isinstance(packed, Exception):
+            raise packed
+        return packed
+
     def put(self, data: bytes) -> Root:
         root = merkle.root(data)
         self.blobs[root] = data
@@ -132,7 +147,9 @@ class Ports:
     def get(self, root: Root) -> bytes | None:
         return self.blobs.get(root)
 
-    async def run(self, job: WasmJob | PowJob, *, wall: float) -> Outcome:
+    async def run(self, job: WasmJob | PowJob, *, wall: float, told: Any = None) -> Outcome:
+        for place, answer in enumerate(self.script.get("told", [])):
+            told(place, answer)
         return await self._take("run", job, wall)  # type: ignore[no-any-return]
 
     async def refute(self, job: PowJob, output: bytes, *, wall: float) -> bytes | None:
@@ -325,3 +342,54 @@ async def test_a_check_that_cannot_be_made_is_no_verdict(
 ) -> None:
     event, _, _ = await perform(check(), **script)
     assert isinstance(event, CheckFailed)
+
+
+# ── bundles ──────────────────────────────────────────────────────────────────────────────────────────────
+
+MAPPED = replace(WASM, mapped=True)
+ANSWERS = [Answer(exit=0, output=b"one"), Answer(exit=0, output=b"two")]
+OUTCOME = Outcome(result=RESULT, output=OUTPUT)
+
+
+async def solve_mapped(monkeypatch: pytest.MonkeyPatch, **script: list[Any]) -> tuple[Event | None, Ports]:
+    monkeypatch.setattr(Ports, "job", lambda self, request, shard: MAPPED)
+    award = HEARD.digest
+    event, ports, _ = await perform(Solve(unit=UNIT, award=award, request=ASKED, shard=0, wall=5.0), **script)
+    return event, ports
+
+
+async def test_a_requester_hears_a_bundles_answers_before_its_result(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event, ports = await solve_mapped(monkeypatch, run=[OUTCOME], told=list(ANSWERS))
+    assert isinstance(event, WorkSolved)
+    told = ports.named("tell_answers")
+    assert told == [(UNIT, ASKED.requester, place, answer) for place, answer in enumerate(ANSWERS)]
+
+
+@pytest.mark.parametrize("ends", ["silence", Transient("gone"), PeerError("odd")])
+async def test_a_requester_that_does_not_listen_holds_up_nothing(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch, ends: Any
+) -> None:
+    before = trio.current_time()
+    event, _ = await solve_mapped(monkeypatch, run=[OUTCOME], told=list(ANSWERS), tell_answers=[ends])
+    assert isinstance(event, WorkSolved)
+    assert trio.current_time() - before <= FLUSH
+
+
+async def test_a_mapped_run_that_is_spoilt_twice_is_no_result(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event, ports = await solve_mapped(monkeypatch, run=[Transient("killed")] * 2, told=list(ANSWERS))
+    assert isinstance(event, WorkFailed)
+    assert len(ports.named("run")) == 2
+
+
+async def test_a_bundle_is_packed_out_of_the_store(autojump_clock: object) -> None:
+    action = PackBundle(bundle=keccak256(b"bundle"), program=ASKED.program, inputs=(), fuel=7)
+    event, _, _ = await perform(action, pack=[(ASKED.program, ASKED.input_root)])
+    assert isinstance(event, BundlePacked)
+    assert (event.program, event.input) == (ASKED.program, ASKED.input_root)
+    assert 0 <= event.nonce < 1 << 64
+    event, _, _ = await perform(action, pack=[PeerError("gone")])
+    assert event == BundleSpoilt(bundle=action.bundle, reason="gone")

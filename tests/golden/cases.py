@@ -9,14 +9,15 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 import wasmtime
 
 from blockedge_node.core.ids import TaskId
+from blockedge_node.core.items import join
 from blockedge_node.core.job import ENGINE, MIB, WasmJob
 from blockedge_node.executor import probe
 
@@ -36,6 +37,7 @@ class Case:
     hostile: bool = False
     fuel: int = 1_000_000_000
     memory: int = 64 * MIB
+    mapped: bool = False
 
     def job(self, *, fuel: int | None = None) -> WasmJob:
         return WasmJob(
@@ -50,6 +52,7 @@ class Case:
             shard=2,
             shards=3,
             task=TaskId(hashlib.sha256(b"golden").digest()),
+            mapped=self.mapped,
         )
 
 
@@ -69,7 +72,7 @@ def wat(text: str, *, hostile: bool = False) -> Case:
 
 def cases() -> dict[str, Case]:
     """Every row by name. Each guest in blockedge_node/programs has one at least: `guests/<module>…`."""
-    return guests() | engine() | meter()
+    return guests() | engine() | meter() | maps()
 
 
 # -- guests
@@ -229,4 +232,43 @@ def meter() -> dict[str, Case]:
             hostile=True,
         ),
         "meter/start section": wat(f"{head} (func $f (call $f)) (start $f) {start}))", hostile=True),
+    }
+
+
+# -- programs that run once for each item of a list
+
+
+MOODY: Final = (
+    f'(module (import "{WASI}" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))'
+    f'(import "{WASI}" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))'
+    f'(import "{WASI}" "proc_exit" (func $exit (param i32)))'
+    '(memory (export "memory") 1 64) (data (i32.const 0) "\\40\\00\\00\\00\\00\\01\\00\\00")'
+    '(func (export "_start") (local $mood i32)'
+    "(drop (call $fd_read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 4)))"
+    "(local.set $mood (i32.load8_u (i32.const 64)))"
+    "(if (i32.eq (local.get $mood) (i32.const 116)) (then unreachable))"  # t: trap
+    "(if (i32.eq (local.get $mood) (i32.const 108)) (then (loop $for_ever (br $for_ever))))"  # l: loop
+    "(if (i32.eq (local.get $mood) (i32.const 103))"  # g: grow, and use the last page
+    " (then (drop (memory.grow (i32.const 7))) (i32.store8 (i32.const 500000) (local.get $mood))))"
+    "(drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 320)))"  # what was read
+    "(if (i32.eq (local.get $mood) (i32.const 120)) (then (call $exit (i32.const 3))))))"  # x: exit 3
+)
+
+
+def maps() -> dict[str, Case]:
+    """A guest and a program of many moods over lists; lists that are none."""
+    lines = [measurements(30 + 7 * i) for i in range(4)] + [b"no,number\n", b""]
+    moods = [b"plain", b"trap", b"x", b"grow", b"", b"loop", b"after the loop", b"o" * 200]
+    moody = bytes(wasmtime.wat2wasm(MOODY))
+
+    def mapped(items: Sequence[bytes], *, raw: bytes | None = None, fuel: int = 40_000_000) -> Case:
+        stdin = join(items) if raw is None else raw
+        return Case(wasm=moody, argv=("moody",), stdin=stdin, fuel=fuel, mapped=True)
+
+    return {
+        "map/csvstats": replace(guest("csvstats", stdin=join(lines)), mapped=True),
+        "map/moods": mapped(moods),
+        "map/little fuel": mapped(moods, fuel=2_100_000),
+        "map/empty list": mapped([]),
+        "map/bad list": mapped([], raw=join(moods) + b"\0"),
     }

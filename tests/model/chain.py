@@ -24,6 +24,7 @@ from blockedge_node.core.hashing import Domain, abi_words, keccak256
 from blockedge_node.core.ids import Address, UnitId
 from blockedge_node.core.params import Params
 from blockedge_node.core.reputation import reputation
+from blockedge_node.core.selection import score as score_of
 from tests.model.calls import Call
 from tests.model.encoding import calldata
 from tests.model.world import Dispute, Event, Stage, World
@@ -50,7 +51,7 @@ class Chain:
     def __init__(self, params: Params, now: int, *, court: bool) -> None:
         self._evm = EVM(env=Env(cfg=CfgEnv(chain_id=CHAIN_ID)), gas_limit=1 << 63, spec_id="PRAGUE")
         self.now = now
-        self.enter(now)
+        self.enter(now, 0)
         self._evm.set_balance(_hex(FOUNDER), 10**20)
         judge = self._deploy("PowJudge")
         self.at: dict[str, Address] = {}
@@ -67,10 +68,10 @@ class Chain:
     def _deploy(self, name: str, *args: Any) -> Address:
         return Address(bytes.fromhex(self._evm.deploy(_hex(FOUNDER), contract(name).creation(*args))[2:]))
 
-    def enter(self, now: int) -> None:
+    def enter(self, now: int, block: int) -> None:
         """The next block."""
         self.now = now
-        self._evm.set_block_env(BlockEnv(number=1 + now % 1_000_000, timestamp=now))
+        self._evm.set_block_env(BlockEnv(number=block, timestamp=now))
 
     def give(self, who: Address, ether: int) -> None:
         self._evm.set_balance(_hex(who), ether)
@@ -215,6 +216,16 @@ class Chain:
                 "stake": ticket.stake,
             }
             yield from self._unlike(f"ticket {id}", has, expected)
+
+    def lots_differ(self, world: World, lots: Iterable[UnitId]) -> Iterator[str]:
+        for unit in lots:
+            lot = world.lots[unit]
+            has = tuple(map(_int, _words(self.view("auctionOf", lot.task, lot.shard))))
+            leads: tuple[int, ...] = (0,) * 5
+            if (best := lot.best) is not None:
+                score = score_of(lot.request, best).total
+                leads = _int(best.worker), best.price, best.deposit, best.delay, score
+            yield from self._unlike(f"auction {unit.hex()[:6]}", has, (lot.closes_at, *leads, lot.lapsed))
 
     def _unlike(self, what: str, has: Any, expects: Any) -> Iterator[str]:
         if has != expects:

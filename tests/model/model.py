@@ -6,7 +6,7 @@
     outcome.events    what it logs, in order
     model.world       what is so afterwards
 
-Time moves only by `model.world.now = …`.
+Time moves only by `model.world.enter(time)`: the next block.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 from blockedge_node.core.hashing import Domain
 from blockedge_node.core.params import Params
 from tests.model import (
+    auctioning,
     checking,
     court,
     disputing,
@@ -39,6 +40,9 @@ CALLS: dict[str, Callable[..., None]] = {
     "flushBurn": escrow.flush_burn,
     "award": registering.award,
     "awardCommit": registering.award_commit,
+    "announce": auctioning.announce,
+    "postBid": auctioning.post_bid,
+    "closeAuction": auctioning.close_auction,
     "commit": living.commit,
     "reveal": living.reveal,
     "settle": living.settle,

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from blockedge_node.core.task import Mode
 from blockedge_node.wire.params import load_params
 from tests.model.calls import Call
 from tests.model.chain import Answer, Chain, unlike
@@ -63,8 +65,8 @@ class Pair:
             if not outcome.refused:
                 self._move_purses(step)
         else:
-            world.now = max(world.now, step)
-            self.chain.enter(world.now)
+            world.enter(step)
+            self.chain.enter(world.now, world.block)
             outcome = Outcome()
         return self._compare(outcome)
 
@@ -82,15 +84,18 @@ class Pair:
     def _compare(self, outcome: Outcome) -> str:
         world = self.model.world
         units = {event.known["unit"] for event in outcome.events if "unit" in event.known}
+        lots = units & set(world.lots)
         tickets = {event.known["ticket"] for event in outcome.events if "ticket" in event.known}
         seats = {event.known["seat"] for event in outcome.events if "seat" in event.known}
         accounts = set(world.books.touched)
         if self._steps % FULL == 0:
             units, accounts = set(list(world.units)[-RECENT:]), set(self.crowd.actors)
+            lots = set(list(world.lots)[-RECENT:])
             tickets, seats = set(range(len(world.tickets))), set(range(99))
         world.books.touched.clear()
         differs = list(self.chain.differs(world, accounts, units, seats))
         differs += self.chain.tickets_differ(world, tickets)
+        differs += self.chain.lots_differ(world, lots)
         for who, ether in self._purses.items():
             if self.chain.purse(who) != ether:
                 differs.append(f"purse {who.hex()[:6]}: {self.chain.purse(who)} wei, should be {ether}")
@@ -106,6 +111,8 @@ class Pair:
         self.coverage[f"{call.name}: {answer.refused or 'done'}"] += 1
         units = self.model.world.units
         for event in outcome.events:
+            if found := AUCTIONS.get(event.name):
+                self.coverage[f"auction: {found(event.known)}"] += 1
             if event.name == "Skipped":
                 for reason in event.known["reason"] if len(event.known["reason"]) == 1 else ():
                     self.coverage[f"{call.name}: skips {reason}"] += 1
@@ -115,7 +122,18 @@ class Pair:
             elif event.name == "Defended":
                 self.coverage[f"accused: {_accuser(units[event.known['unit']])}"] += 1
             elif event.name == "Settled":
-                self.coverage[f"end: {event.known['phase'].name} {units[event.known['unit']].ended}"] += 1
+                phase, unit = event.known["phase"].name, units[event.known["unit"]]
+                self.coverage[f"end: {phase} {unit.ended}"] += 1
+                if unit.terms.mode & Mode.ONCHAIN:
+                    self.coverage[f"auction: ended {phase}"] += 1
+
+
+AUCTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "Announced": lambda _: "announced",
+    "Outbid": lambda _: "outbid",
+    "BidPosted": lambda _: "led",
+    "Lapsed": lambda known: "lapsed, too late" if any(known["worker"]) else "lapsed without a bid",
+}
 
 
 def _accuser(unit: Unit) -> str:

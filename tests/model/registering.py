@@ -26,7 +26,7 @@ def award(world: World, sender: Address, requests: Sequence[Request], items: Seq
         if reasons := _obstacles(world, terms, item):
             world.emit("Skipped", unit=terms.unit, reason=reasons)
         else:
-            _register(world, terms, start_at)
+            register(world, terms, start_at)
 
 
 def award_commit(
@@ -51,7 +51,7 @@ def award_commit(
             world.emit("Skipped", unit=terms.unit, reason=reasons)
             continue
         if there is None:
-            there = _register(world, terms, start_at)
+            there = register(world, terms, start_at)
         commit_to(world, there, commitment)
 
 
@@ -85,7 +85,7 @@ def _refuse_flaws(
 ) -> None:
     reasons = set[str]()
     for request in requests:
-        reasons |= _flaws_of_request(world, request)
+        reasons |= flaws_of_request(world, request)
     for item in items:
         reasons |= (
             _flaws_of_award(world, sender, requests[item.request], item)
@@ -100,7 +100,8 @@ def _refuse_flaws(
         world.emit("Requested", task=request.task(world.domain))
 
 
-def _flaws_of_request(world: World, request: Request) -> frozenset[str]:
+def flaws_of_request(world: World, request: Request, way: int = 0) -> frozenset[str]:
+    """`way`: Mode.ONCHAIN for those that are announced, whose entry is another than award's."""
     params = world.params
     judged = request.kind == Kind.POW
     spots = fees = range(1)
@@ -109,7 +110,7 @@ def _flaws_of_request(world: World, request: Request) -> frozenset[str]:
         fees = range(1, params.seat // 10 + 1)
     return broken(
         (request.kind not in (Kind.POW, Kind.WASM), "BadTerms(kind)"),
-        (request.mode & ~(0 if judged else int(Mode.NO_DEMAND)) != 0, "BadMode"),
+        (request.mode & ~(0 if judged else int(Mode.NO_DEMAND)) != way, "BadMode"),
         (request.max_price == 0, "BadTerms(maxPrice)"),
         (not 0 < request.max_delay <= MAX_DELAY, "BadTerms(maxDelay)"),
         (request.w_price + request.w_delay + request.w_rep != 10_000, "BadTerms(weights)"),
@@ -131,7 +132,7 @@ def _flaws_of_award(world: World, sender: Address, request: Request, item: Award
         (award.bid != winner.digest(world.domain), "BadTerms(bid)"),
         (not award.not_before < award.register_by <= latest, "BadTerms(registerBy)"),
         (world.params.vwin(request.fuel) > world.params.vwin_max, "BadTerms(fuel)"),
-        *_rules_of_bid(world, request, item, winner),
+        *rules_of_bid(world, request, award.task, award.shard, winner),
         *_rules_of_losers(world, sender, request, item),
         *_rules_of_parties(world, sender, request, item),
     )
@@ -145,13 +146,13 @@ def _flaws_of_terms(world: World, request: Request, item: AwardItem) -> list[Rul
     ]
 
 
-def _rules_of_bid(world: World, request: Request, item: AwardItem, bid: Bid) -> list[Rule]:
-    """Eligibility (§5), under the rep that the bidder signed."""
+def rules_of_bid(world: World, request: Request, task: Hash, shard: int, bid: Bid) -> list[Rule]:
+    """Eligibility (§5), under the bid's rep: what the bidder signed, or what the contract has read."""
     least = least_deposit(request, bid.price)
     most = bid.deposit if request.kind == Kind.POW else COURT_SEATS * world.params.seat
     return [
-        (bid.task != item.award.task, "Ineligible(task)"),
-        (bid.shard != item.award.shard, "Ineligible(shard)"),
+        (bid.task != task, "Ineligible(task)"),
+        (bid.shard != shard, "Ineligible(shard)"),
         (bid.worker == request.requester, "Ineligible(worker)"),
         (not 0 < bid.price <= request.max_price, "Ineligible(price)"),
         (not 0 < bid.delay <= request.max_delay, "Ineligible(delay)"),
@@ -165,7 +166,7 @@ def _rules_of_losers(world: World, sender: Address, request: Request, item: Awar
     if request.max_price == 0 or request.max_delay == 0:
         return rules  # nothing can be scored
     for better, bid, sig in zip(item.bids, item.bids[1:], item.bid_sigs[1:], strict=False):
-        rules += _rules_of_bid(world, request, item, bid)
+        rules += rules_of_bid(world, request, item.award.task, item.award.shard, bid)
         rules += [
             (bid.expiry < item.award.not_before, "Ineligible(expiry)"),
             (rank_key(request, better) <= rank_key(request, bid), "Unranked"),
@@ -231,7 +232,7 @@ def _obstacles(world: World, terms: Terms, item: AwardItem) -> frozenset[str]:
     )
 
 
-def _register(world: World, terms: Terms, start_at: int) -> Unit:
+def register(world: World, terms: Terms, start_at: int) -> Unit:
     for who, amount in world.locks(terms):
         world.books.lock(who, amount)
     unit = Unit(terms=terms, phase=Phase.ASSIGNED, since=world.now, start_at=start_at)

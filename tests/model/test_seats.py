@@ -151,7 +151,7 @@ def test_the_contract_seats_the_same_jurors(juries: list[list[list[int]]]) -> No
 def test_the_contract_passes_over_parties_and_tickets_that_left() -> None:
     owners = [[HONEST, ADVERSARY, ADVERSARY, JUROR][i % 4] for i in range(24)]
     chain = staked(owners)
-    chain.enter(START + 5)
+    chain.enter(START + 5, 1)
     left = {i for i in range(24) if i % 5 == 0}
     for id in left:
         assert not chain.call(Call(sender=owners[id], name="unstake", args=(id,), to="Court")).refused

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.model import checking, court, disputing, endings, living, reporting, tickets
+from tests.model import auctioning, checking, court, disputing, endings, living, reporting, tickets
 from tests.model.play import play, shortest
 from tests.model.world import World
 
@@ -21,6 +21,9 @@ WITHOUT_COURT: list[tuple[Any, str, Any]] = [
     (World, "fee", lambda world, terms: -(-terms.price // 100)),
     (reporting, "charge", lambda unit: unit.terms.deposit // 21),
     (endings, "after_refused", lambda record, *_: record),
+    (auctioning, "rank_key", lambda request, bid: (auctioning.score_of(request, bid).total, -bid.price)),
+    (auctioning, "score", lambda *_: 140_000),
+    (auctioning, "offer", lambda world, request: request.max_price + request.check_fee),
 ]
 WITH_COURT: list[tuple[Any, str, Any]] = [
     (World, "check_by", lambda world, unit: unit.since + world.params.secret),

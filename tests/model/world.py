@@ -13,10 +13,10 @@ from typing import Any
 
 from blockedge_node.core.court import Case
 from blockedge_node.core.hashing import Domain, hash_words
-from blockedge_node.core.ids import ZERO_ADDRESS, ZERO_HASH, Address, Hash, UnitId
+from blockedge_node.core.ids import ZERO_ADDRESS, ZERO_HASH, Address, Hash, TaskId, UnitId
 from blockedge_node.core.params import Params
 from blockedge_node.core.reputation import Record, protocol_fee
-from blockedge_node.core.task import Kind, unit_id
+from blockedge_node.core.task import Bid, Kind, Request, unit_id
 from blockedge_node.core.unit import Phase, Terms
 from tests.model import calls
 from tests.model.books import Books, Share
@@ -134,6 +134,22 @@ class Unit:
 
 
 @dataclass(slots=True)
+class Lot:
+    """One shard of an announced Request."""
+
+    request: Request
+    task: TaskId
+    shard: int
+    closes_at: int  # the last block of bids
+    best: Bid | None = None  # with the rep that the contract read; none any more once it is a unit
+    lapsed: bool = False  # closed, and no unit
+
+    @property
+    def unit(self) -> UnitId:
+        return unit_id(self.task, self.shard)
+
+
+@dataclass(slots=True)
 class Ticket:
     owner: Address
     staked_at: int
@@ -181,9 +197,12 @@ class World:
         self.params = params
         self.domain = domain
         self.now = now
+        self.block = 0
         self.books = Books()
         self.reps: defaultdict[Address, Record] = defaultdict(Record)
         self.units: dict[UnitId, Unit] = {}
+        self.announced: dict[TaskId, tuple[int, tuple[Hash, ...]]] = {}  # last block of bids, drawCommits
+        self.lots: dict[UnitId, Lot] = {}
         self.tickets: list[Ticket] = []
         self.disputes: dict[UnitId, Dispute] = {}
         self.court_ether = 0  # stakes and pots
@@ -194,6 +213,11 @@ class World:
     @property
     def has_court(self) -> bool:
         return self.params.court != ZERO_ADDRESS
+
+    def enter(self, time: int) -> None:
+        """The next block, not before this time."""
+        self.now = max(self.now, time)
+        self.block += 1
 
     def emit(self, event: str, /, **known: Any) -> None:
         self.events.append(Event(event, known))

@@ -13,8 +13,16 @@ from dataclasses import dataclass, field
 
 from blockedge_node.chain.book import closed, slot_of
 from blockedge_node.chain.events import Settled
-from blockedge_node.core.actions import AwardCommit, ChainAction, CommitCheck, CommitReport, CommitVote
+from blockedge_node.core.actions import (
+    AwardCommit,
+    ChainAction,
+    CommitCheck,
+    CommitReport,
+    CommitResult,
+    CommitVote,
+)
 from blockedge_node.core.ids import ZERO_ADDRESS, Address, Digest, Hash, UnitId
+from blockedge_node.core.task import Mode
 from blockedge_node.core.unit import Phase
 from tests.sim.evm import SimChain
 
@@ -39,12 +47,9 @@ class Audit:
         """Invariant 18: what leaves a node, in any life of it."""
         match call:
             case AwardCommit(registration=registration, commitment=commitment):
-                award = registration.signed.award.digest(self.chain.domain)
-                known = self.commitments.setdefault(award, set())
-                known.add(commitment)
-                assert len(known) == 1, f"invariant 18: two salts for award {award.hex()}"
-                others = (c for a, c in self.commitments.items() if a != award)
-                assert not any(commitment in c for c in others), "invariant 18: a commitment used twice"
+                self._committed(registration.signed.award.digest(self.chain.domain), commitment)
+            case CommitResult(target=target, commitment=commitment) if target.terms.mode & Mode.ONCHAIN:
+                self._committed(Digest(target.terms.terms_hash()), commitment)
             case CommitReport(unit=unit, hash=hashed):
                 reports = self.reports.setdefault((unit, who), set())
                 reports.add(hashed)
@@ -59,6 +64,14 @@ class Audit:
                 assert len(checks) == 1, f"invariant 18: two salts for the check of {unit.hex()}"
             case _:
                 pass
+
+    def _committed(self, award: Digest, commitment: Hash) -> None:
+        """By Award, or by the Terms of what was won in an auction."""
+        known = self.commitments.setdefault(award, set())
+        known.add(commitment)
+        assert len(known) == 1, f"invariant 18: two salts for award {award.hex()}"
+        others = (c for a, c in self.commitments.items() if a != award)
+        assert not any(commitment in c for c in others), "invariant 18: a commitment used twice"
 
     def block(self) -> None:
         """After each block, on its state; an empty one that no reorg brought changes nothing."""
@@ -77,7 +90,7 @@ class Audit:
             stakes = sum(ticket.stake for ticket in chain.tickets.tickets)
             assert stakes + chain.pots == chain.court_held, "invariant 1, of the Court"
         views = chain.book.all_views()
-        if all(map(closed, views)):
+        if all(map(closed, views)) and all(auction.lapsed for auction in chain.opened()):
             assert locked == 0, "invariant 2: all units have ended, and something is still locked"
         for who, standing in standings.items():
             r = standing.reputation

@@ -21,15 +21,17 @@ import trio
 from pyrevm import EVM, BlockEnv, CfgEnv, Env
 
 from blockedge_node.chain.abi_codec import contract
+from blockedge_node.chain.auctions import AuctionBook
 from blockedge_node.chain.book import Slot, UnitBook
 from blockedge_node.chain.calls import encode, key_of, target_of, value_of
 from blockedge_node.chain.court_events import TicketRecord
 from blockedge_node.chain.deploy import created_by
-from blockedge_node.chain.events import Record, Source, decode_log
+from blockedge_node.chain.events import Announced, BidPosted, Lapsed, Outbid, Record, Source, decode_log
 from blockedge_node.chain.reverts import explain
 from blockedge_node.chain.simulation import skipped_units
 from blockedge_node.chain.tickets import TicketBook
 from blockedge_node.core.actions import ChainAction
+from blockedge_node.core.auction import AuctionView
 from blockedge_node.core.hashing import Domain, keccak256
 from blockedge_node.core.ids import ZERO_HASH, Address, Hash, UnitId
 from blockedge_node.core.jury import appeal_cost
@@ -95,6 +97,7 @@ class SimChain:
         self.calm = False  # True: no more reorgs
         self.book = UnitBook()
         self.tickets = TicketBook(PARAMS.seat)
+        self.auctions = AuctionBook()
         self.pool: list[Tx] = []
         self.reorgs = 0
         self.orphans = 0  # transactions that a reorg took out of their block
@@ -171,6 +174,7 @@ class SimChain:
             self._evm.commit()  # pyrevm counts its checkpoints, and has gone back over all of these at once
         self.book.drop_above(self.head.number)
         self.tickets.drop_above(self.head.number)
+        self.auctions.drop_above(self.head.number)
         self._standings.clear()
         self.reorgs += 1
         self._quiet_until = self.head.number + depth + self.chance.randint(QUIET, 2 * QUIET)
@@ -221,6 +225,7 @@ class SimChain:
             if isinstance(record, TicketRecord):
                 self.tickets.apply(record, block.head.number, block.head.time)
             else:
+                self.auctions.apply(record, block.head.number, block.head.time)
                 self.book.apply(record, block.head.number, block.head.time)
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────────────────
@@ -289,9 +294,11 @@ class SimChain:
 
     def moved(self, since: int) -> set[Address]:
         """Whose balance may have changed in blocks after `since`."""
-        records = (r for block in self.blocks[since + 1 :] for r in block.records)
+        records = [r for block in self.blocks[since + 1 :] for r in block.records]
         units = {record.unit for record in records if hasattr(record, "unit")}
-        found: set[Address] = set()
+        found = {record.worker for record in records if isinstance(record, BidPosted | Outbid | Lapsed)}
+        found |= {record.requester for record in records if isinstance(record, Announced)}
+        found |= {view.request.requester for view in filter(None, map(self.auctions.get, units))}
         for view in filter(None, map(self.book.get, units)):
             found |= {view.terms.requester, view.terms.worker, *(report.author for report in view.reports)}
         return found
@@ -304,6 +311,10 @@ class SimChain:
 
     def views(self, keep: Collection[UnitId] = ()) -> tuple[UnitView, ...]:
         return self.book.views(self.head.number, keep)
+
+    def opened(self, keep: Collection[UnitId] = ()) -> tuple[AuctionView, ...]:
+        """Auctions at the head, as the watcher shows them."""
+        return self.auctions.views(self.head.number, keep)
 
     @property
     def burned(self) -> int:

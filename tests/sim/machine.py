@@ -21,6 +21,7 @@ from blockedge_node.core import merkle
 from blockedge_node.core.actions import Note
 from blockedge_node.core.hashing import keccak256
 from blockedge_node.core.ids import ZERO_HASH, Address, Root
+from blockedge_node.core.items import Told
 from blockedge_node.core.job import MAX_STDIN, Outcome, PowJob, WasmJob
 from blockedge_node.core.node import MACHINES
 from blockedge_node.core.task import Result
@@ -172,7 +173,7 @@ class SimExecutor:
         self._slots = trio.CapacityLimiter(slots)
         self._speed, self._chance = speed, chance
 
-    async def run(self, job: WasmJob | PowJob, *, wall: float) -> Outcome:
+    async def run(self, job: WasmJob | PowJob, *, wall: float, told: Told | None = None) -> Outcome:
         await self._work(job, wall)
         if isinstance(job, WasmJob):
             return compute(job)

@@ -207,8 +207,15 @@ class SimNode:
             wallet.look_after()
             views = self.chain.views(engine.kept())
             standing = self.chain.standing(self.address)
-            tickets = self.chain.tickets.tickets
-            await engine.tell(HeadSeen(head=head, standing=standing, views=views, tickets=tickets))
+            seen_now = HeadSeen(
+                head=head,
+                standing=standing,
+                views=views,
+                tickets=self.chain.tickets.tickets,
+                newest=head.number,
+                auctions=self.chain.opened(engine.kept()),
+            )
+            await engine.tell(seen_now)
             self._views = {view.unit: view for view in views}
             self._looked.set()
             self._looked = trio.Event()

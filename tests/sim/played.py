@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 import trio
 
 from blockedge_node.chain.book import closed
-from blockedge_node.core.actions import ChainAction, CloseReports, CloseRound, Settle, TimeOut
+from blockedge_node.core.actions import (
+    ChainAction,
+    CloseAuction,
+    CloseReports,
+    CloseRound,
+    Settle,
+    TimeOut,
+)
+from blockedge_node.core.auction_bidder import AuctionBidder
 from blockedge_node.core.checker import Checker
 from blockedge_node.core.ids import Address
 from blockedge_node.core.jobs import JobRun
@@ -93,8 +101,14 @@ class Played:
 
         Only a reorg deeper than CONF brings it to that: it takes back an end that everybody has seen.
         """
-        for view in self.chain.book.all_views():
-            if (call := exit_of(view)) and not self.chain.forecast(tx := tx_of(STRANGER, call)):
+        exits: list[ChainAction | None] = [exit_of(view) for view in self.chain.book.all_views()]
+        exits += [
+            CloseAuction(unit=a.unit, request=a.request, shard=a.shard, draw_commits=a.draw_commits)
+            for a in self.chain.opened()
+            if not a.lapsed
+        ]
+        for call in filter(None, exits):
+            if not self.chain.forecast(tx := tx_of(STRANGER, call)):
                 self.chain.accept(tx)
                 self.rescued += 1
 
@@ -103,7 +117,11 @@ class Played:
 
     def _open(self) -> list[str]:
         views = self.chain.book.all_views()
-        return [f"unit {v.unit.hex()[:8]} is {v.phase.name}" for v in views if not closed(v)]
+        auctions = [a for a in self.chain.opened() if not a.lapsed]
+        return [
+            *(f"unit {v.unit.hex()[:8]} is {v.phase.name}" for v in views if not closed(v)),
+            *(f"auction {a.unit.hex()[:8]} has {a.count} bids" for a in auctions),
+        ]
 
     def _busy(self) -> list[str]:
         """What nodes still mind; nothing once they are dead."""
@@ -115,7 +133,7 @@ class Played:
         machines = [
             f"{node.name} has a {type(machine).__name__}"
             for node in self.nodes.values()
-            for machine in node.machines(JobRun, Requester, Worker, Verifier, Checker, Juror)
+            for machine in node.machines(JobRun, Requester, AuctionBidder, Worker, Verifier, Checker, Juror)
         ]
         return [*wait, *down, *machines]
 

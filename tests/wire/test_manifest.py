@@ -54,6 +54,7 @@ def test_the_encoding_is_fixed_for_ever() -> None:
         memory=st.integers(1, 1 << 14).map(lambda pages: pages << 16),
         stdout_max=st.integers(0, 1 << 26),
         merge=st.sampled_from(["concat", "first", "program"]),
+        mapped=st.booleans(),
     )
 )  # fmt: skip
 def test_any_manifest_survives_the_wire(manifest: Manifest) -> None:
@@ -205,3 +206,13 @@ def test_the_merge_job_is_the_same_program_over_a_list_of_outputs() -> None:
     job = stats.merge_job([b"a", b"bc"], wasm=b"w")
     assert job.argv == ("csvstats", "merge")
     assert job.stdin == b"\0\0\0\1a\0\0\0\2bc"
+
+
+def test_map_is_in_the_bytes_only_where_it_is_one() -> None:
+    mapped = replace(PLAIN, mapped=True)
+    assert "map" not in fields()
+    assert cbor2.loads(mapped.encode())["map"] == 1
+    assert mapped.job(wasm=b"", stdin=b"", shard=0, shards=1).mapped
+    for odd in (0, 2, True, "1", None):
+        with pytest.raises(ManifestError, match="map is 1 or absent"):
+            Manifest.decode(cbor2.dumps(fields(map=odd), canonical=True))

@@ -10,11 +10,12 @@ restarts included (book.Sent): two salts, or two awards, are told apart only by 
 
 from __future__ import annotations
 
-from blockedge_node.core.rules import book, checks, court, negotiation, record, reports
+from blockedge_node.core.rules import auctions, book, checks, court, negotiation, record, reports
 from blockedge_node.core.rules.book import Case, Rule, Sent
 
 RULES: tuple[Rule, ...] = (
     *negotiation.RULES,
+    *auctions.RULES,
     *record.RULES,
     *checks.RULES,
     *reports.RULES,

@@ -12,6 +12,7 @@ from blockedge_node.core.actions import (
     AwardCommit,
     CommitCheck,
     CommitReport,
+    CommitResult,
     CommitVote,
     SendAward,
 )
@@ -30,7 +31,7 @@ from blockedge_node.core.node import (
 )
 from blockedge_node.core.requester import Requester
 from blockedge_node.core.shard import Shard
-from blockedge_node.core.task import Award, unit_id
+from blockedge_node.core.task import Award, Mode, unit_id
 from blockedge_node.core.unit import UnitView
 from blockedge_node.core.verifier import Verifier
 from blockedge_node.core.watchtower import Tower
@@ -42,7 +43,9 @@ from blockedge_node.core.world import World
 class Sent:
     """What has left the node, ever."""
 
-    commitments: dict[Hash, Hash] = field(default_factory=dict)  # by hash of the Award
+    commitments: dict[Hash, Hash] = field(
+        default_factory=dict
+    )  # by hash of the Award, or of an auction's Terms
     reports: dict[UnitId, Hash] = field(default_factory=dict)
     checks: dict[UnitId, Hash] = field(default_factory=dict)
     awards: dict[UnitId, dict[Hash, Award]] = field(default_factory=dict)  # by hash of the Award
@@ -160,6 +163,8 @@ class Rulebook:
         match action:
             case AwardCommit():
                 self.sent.commitments.setdefault(action.registration.signed.award.hash(), action.commitment)
+            case CommitResult() if action.target.terms.mode & Mode.ONCHAIN:
+                self.sent.commitments.setdefault(action.target.terms.terms_hash(), action.commitment)
             case CommitReport():
                 self.sent.reports.setdefault(action.unit, action.hash)
             case CommitCheck():

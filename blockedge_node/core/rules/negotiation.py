@@ -98,7 +98,7 @@ def ack_only_with_input_and_in_time(case: Case) -> bool:
     match case.action:
         case SendAck(award=digest, ack=ack):
             mine = case.worker(digest)
-            if mine is None or not mine.input or mine.refusal or ack.award != digest:
+            if mine is None or not mine.signed or not mine.input or mine.refusal or ack.award != digest:
                 return True
             award = mine.signed.award
             late = case.world.now > award.register_by
@@ -125,7 +125,7 @@ def solve_only_what_can_be_committed(case: Case) -> bool:
             if mine is None or not mine.input or mine.solved is not None:
                 return True
             if mine.phase is Phase.NONE:
-                return mine.registers_first or case.world.now > mine.signed.award.register_by
+                return mine.registers_first or case.world.now > mine.register_by
             return mine.phase is not Phase.ASSIGNED or not mine.is_mine
         case _:
             return False

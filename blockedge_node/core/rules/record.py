@@ -23,7 +23,7 @@ from blockedge_node.core.deadlines import (
     settles,
     timeout_after,
 )
-from blockedge_node.core.ids import NO_SECRET
+from blockedge_node.core.ids import NO_SECRET, Hash
 from blockedge_node.core.rules.book import Case, Rule, registrar
 from blockedge_node.core.unit import Phase
 from blockedge_node.core.worker import my_commitment
@@ -73,7 +73,7 @@ def worker_registers_only_with_input(case: Case) -> bool:
         case RegisterAward(registration=r) | AwardCommit(registration=r) if (
             r.signed.bid.worker == case.world.me
         ):
-            mine = next((m for m in case.workers() if m.signed.award == r.signed.award), None)
+            mine = next((m for m in case.workers() if m.signed and m.signed.award == r.signed.award), None)
             return mine is None or not mine.input
         case _:
             return False
@@ -97,7 +97,7 @@ def one_salt_per_award(case: Case) -> bool:
         case AwardCommit(registration=r, commitment=c):
             award = r.signed.award.hash()
         case CommitResult(unit=unit, commitment=c) if mine := case.worker_of(unit):
-            award = mine.signed.award.hash()
+            award = mine.signed.award.hash() if mine.signed else Hash(mine.award)
         case _:
             return False
     known = case.sent.commitments

@@ -121,11 +121,11 @@ abstract contract Crowd is Fixture {
     }
 
     /// @notice What the worker will reveal: right, the second solution, nothing, rubbish, or an error.
-    function _decide(Job memory job, uint256 seed) private view {
+    function _decide(Job memory job, uint256 seed) internal view {
         uint256 choice = seed % 8;
         if (job.request.kind == 2) {
             _answer(job, abi.encode("result", seed % 4));
-            if (job.request.mode == 2) job.output = "";
+            if (job.request.mode & 2 != 0) job.output = "";
             return;
         }
         if (choice < 3) _answer(job, _solution(job.item.award.shard, 0));
@@ -163,6 +163,10 @@ abstract contract Crowd is Fixture {
 
     function _kept_(bytes32 unit) internal view returns (Job memory) {
         return abi.decode(_kept[unit], (Job));
+    }
+
+    function _expect(bool holds, uint256 invariant, string memory what) internal {
+        if (!holds) mirror.breach(invariant, what);
     }
 
     // ── units ───────────────────────────────────────────────────────────────────────────────────────────

@@ -3,11 +3,13 @@ pragma solidity 0.8.37;
 
 import {vm} from "../../script/Vm.sol";
 import {IBlockEdge} from "../../src/interfaces/IBlockEdge.sol";
-import {Account, Phase, UnitState} from "../../src/Types.sol";
+import {Account, Auction, Phase, UnitState} from "../../src/Types.sol";
 import {Asserts} from "../utils/Asserts.sol";
 import {Digests} from "../utils/Digests.sol";
+import {Auctioneer} from "./Auctioneer.sol";
 import {Handler} from "./Handler.sol";
 import {Mirror, Record} from "./Mirror.sol";
+import {Lead, Sale} from "./Sales.sol";
 
 /// @title docs/protocol.md §11 after any sequence of calls by five citizens with several tasks each.
 /// @dev Numbers 10, 11, 12 come with the Court; 15 is test/integration/Attacks.t.sol, 17 test/vectors, 18
@@ -36,8 +38,11 @@ contract InvariantsTest is Asserts {
 
     /// @dev Waiting, registering, revealing and reporting often, or few units get far.
     function targetSelectors() external view returns (FuzzSelector[] memory targets) {
-        bytes4[12] memory calls = [
+        bytes4[15] memory calls = [
             Handler.award.selector,
+            Auctioneer.announce.selector,
+            Auctioneer.postBid.selector,
+            Auctioneer.closeAuction.selector,
             Handler.commit.selector,
             Handler.reveal.selector,
             Handler.commitReport.selector,
@@ -50,11 +55,11 @@ contract InvariantsTest is Asserts {
             Handler.moveMoney.selector,
             Handler.forceEther.selector
         ];
-        uint8[12] memory weights = [4, 5, 6, 6, 4, 2, 3, 3, 1, 1, 1, 1];
+        uint8[15] memory weights = [3, 1, 4, 2, 5, 6, 6, 4, 2, 3, 3, 1, 1, 1, 1];
         targets = new FuzzSelector[](1);
-        targets[0] = FuzzSelector(address(_handler), new bytes4[](37));
+        targets[0] = FuzzSelector(address(_handler), new bytes4[](43));
         uint256 next = 0;
-        for (uint256 i = 0; i < 12; ++i) {
+        for (uint256 i = 0; i < 15; ++i) {
             for (uint256 k = 0; k < weights[i]; ++k) {
                 targets[0].selectors[next++] = calls[i];
             }
@@ -64,13 +69,13 @@ contract InvariantsTest is Asserts {
     /// @dev Random calls that reach little test little: this many bring about every end and every verdict.
     function test_randomCallsReachEveryEnd() public {
         bytes4[] memory selectors = this.targetSelectors()[0].selectors;
-        for (uint256 i = 0; i < 2400; ++i) {
+        for (uint256 i = 0; i < 3200; ++i) {
             uint256 seed = uint256(keccak256(abi.encode(i)));
             bytes4 selector = selectors[seed % selectors.length];
             uint256 choice = (seed >> 8) % (selector == Handler.end.selector ? 2 : 6);
             (bool done,) = address(_handler).call(abi.encodeWithSelector(selector, seed >> 16, choice));
             assertTrue(done, "no handler reverts");
-            if (i % 240 != 239) continue;
+            if (i % 320 != 319) continue;
             _count();
             setUp();
         }
@@ -80,9 +85,16 @@ contract InvariantsTest is Asserts {
         assertTrue(_convicted > 0, "convicted by evidence");
         assertTrue(_ends[Phase.Slashed] > _convicted, "slashed for a withheld reveal");
         assertTrue(_reports > 9, "reports");
+        assertTrue(_auctioned[Phase.Paid] > 0, "auctioned and paid");
+        assertTrue(_auctioned[Phase.Refused] > 0, "auctioned and refused");
+        assertTrue(_outbids > 4, "outbid");
+        assertTrue(_lapses > 0, "lapsed");
     }
 
     mapping(Phase phase => uint256) private _ends;
+    mapping(Phase phase => uint256) private _auctioned;
+    uint256 private _outbids;
+    uint256 private _lapses;
     uint256 private _reports;
     uint256 private _convicted;
 
@@ -91,9 +103,12 @@ contract InvariantsTest is Asserts {
         for (uint256 i = 0; i < units.length; ++i) {
             Record memory r = _mirror.recordOf(units[i]);
             ++_ends[r.phase];
+            if (r.terms.mode & 1 != 0) ++_auctioned[r.phase];
             _reports += r.reports;
             if (r.best != 0 && r.phase == Phase.Slashed) ++_convicted;
         }
+        _outbids += _mirror.outbids();
+        _lapses += _mirror.lapses();
     }
 
     function _unbroken(uint256 number) private view {
@@ -216,7 +231,27 @@ contract InvariantsTest is Asserts {
             assertEq(states[i].digest, Digests.slot(r.terms, r.data), "terms and data");
             assertTrue(states[i].docket == (r.reports != 0), "docket");
         }
+        bytes32[] memory tasks = _mirror.tasksForSale();
+        for (uint256 i = 0; i < tasks.length; ++i) {
+            Sale memory sale = _mirror.saleOf(tasks[i]);
+            for (uint16 shard = 0; shard < sale.request.shards; ++shard) {
+                _sameAuction(tasks[i], shard, sale.closesAt);
+            }
+        }
         _unbroken(20);
+    }
+
+    function _sameAuction(bytes32 task, uint16 shard, uint256 closesAt) private view {
+        Lead memory lead = _mirror.leadOf(Digests.unit(task, shard));
+        (uint256 closes, Auction memory best) = _edge.auctionOf(task, shard);
+        assertEq(closes, closesAt, "the last block of bids");
+        assertTrue(best.closed == lead.lapsed, "lapsed");
+        assertEq(best.worker, lead.over ? address(0) : lead.worker, "leads");
+        if (best.worker == address(0)) return;
+        assertEq(best.price, lead.price, "price");
+        assertEq(best.deposit, lead.deposit, "deposit");
+        assertEq(best.delay, lead.delay, "delay");
+        assertEq(best.score, lead.score, "score");
     }
 
     function _phaseOf(bytes32 unit) private view returns (Phase) {

@@ -5,7 +5,7 @@ import {Log} from "../../script/Vm.sol";
 import {IBlockEdge, IBlockEdgeEvents as Events} from "../../src/interfaces/IBlockEdge.sol";
 import {Params, Phase, Request, Result, Terms, Unit} from "../../src/Types.sol";
 import {Digests} from "../utils/Digests.sol";
-import {Books} from "./Books.sol";
+import {Sales} from "./Sales.sol";
 
 /// A unit as a node knows it that has the event log and nothing else.
 struct Record {
@@ -36,7 +36,7 @@ struct Claim {
 /// @title The protocol read from its log (invariant 20): phases, deadlines (§3.3), the money of §7.1 and the
 /// bonds of §6.4, written down a second time. Each event must be one that the rules allow at its time.
 /// @dev Every later call of the handler is built from these records. Numbers are those of §11.
-contract Mirror is Books {
+contract Mirror is Sales {
     IBlockEdge private immutable EDGE;
     bytes32 private immutable CHALLENGE;
     uint256 private immutable TARGET;
@@ -117,6 +117,10 @@ contract Mirror is Books {
         return price * _p.feeBps / 10_000;
     }
 
+    function _feeOf(uint256 price) internal view override returns (uint256) {
+        return feeOf(price);
+    }
+
     // ── the log ─────────────────────────────────────────────────────────────────────────────────────────
 
     /// @notice Takes in the log of one call, made now.
@@ -132,6 +136,10 @@ contract Mirror is Books {
         if (kind == Events.Skipped.selector || kind == Events.ExitRequested.selector) return;
         if (kind == Events.Requested.selector) _requested(about, abi.decode(log.data, (Request)));
         else if (kind == Events.Awarded.selector) _awarded(about, log.data);
+        else if (kind == Events.Announced.selector) _announced(address(EDGE), _p.bidBlocks, about, log.data);
+        else if (kind == Events.BidPosted.selector) _bidPosted(EDGE, about, _account(log.topics[2]), log.data);
+        else if (kind == Events.Outbid.selector) _outbid(about, _account(log.topics[2]), log.data);
+        else if (kind == Events.Lapsed.selector) _lapsed(about, _account(log.topics[2]), log.data);
         else if (kind == Events.Committed.selector) _committed(about, abi.decode(log.data, (bytes32)));
         else if (kind == Events.Revealed.selector) _revealed(about, log.data);
         else if (kind == Events.Reported.selector) _reported(about, log);
@@ -167,6 +175,7 @@ contract Mirror is Books {
         _must(terms.deposit >= request.minDeposit, 5, "deposit below the minimum");
         _must(terms.kind == 1 || terms.deposit <= 10 * uint256(_p.seat), 5, "deposit above ten seats");
         _must(block.timestamp <= request.expiry, 5, "after the Request's expiry");
+        if (terms.mode & 1 != 0) _sold(terms, startAt);
         _units.push(unit);
         r.phase = Phase.Assigned;
         r.terms = terms;

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 
 from blockedge_node.api import court_models, models
 from blockedge_node.api.backend import NotFound, Output
+from blockedge_node.backend.bell import Bell
+from blockedge_node.backend.events import follow
 from blockedge_node.core.hashing import keccak256
 from blockedge_node.core.task import unit_id
 from blockedge_node.errors import ChainError, Rejected, Transient
 from blockedge_node.programs import GUESTS
+from blockedge_node.store.journal import Journal
 
 ME = bytes.fromhex("11" * 20)
 OTHER = bytes.fromhex("22" * 20)
@@ -22,6 +26,8 @@ class MemoryBackend:
 
     def __init__(self) -> None:
         self.ready = True
+        self.journal: Journal | None = None
+        self.bell = Bell()
         self.paused = False
         self.solves = True
         self.free = 10**18
@@ -80,6 +86,16 @@ class MemoryBackend:
 
     def logs(self, since: int) -> Sequence[models.LogLine]:
         return [line for line in self.lines if line.number > since]
+
+    async def events(
+        self, since: int | None, job: bytes | None
+    ) -> AsyncGenerator[models.Event | models.ItemEvent | None]:
+        """Of a real journal, if it has been given one."""
+        yield None
+        if self.journal is not None:
+            async with aclosing(follow(self.journal, self.bell, since, job)) as events:
+                async for event in events:
+                    yield event
 
     # ── peers
     async def peers(self) -> Sequence[models.Peer]:

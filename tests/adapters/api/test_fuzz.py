@@ -27,6 +27,7 @@ ROUTES = (
     ("GET", "/api/v1/jobs/{}/result?shard={}"),
     ("GET", "/api/v1/find/{}"),
     ("GET", "/api/v1/logs?since={}&wait={}"),
+    ("GET", "/api/v1/events?since={}&job={}"),
     ("GET", "/api/v1/reputation/{}"),
 )
 FIELDS = "kind program inputs shards fuel max_price weights rep_min name wasm argv files amount label count".split()

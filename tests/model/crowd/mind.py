@@ -23,6 +23,7 @@ from tests.model.crowd.people import ETHER, FUNDS, HUGE, Job
 from tests.model.world import CHECK_MISSED, Stage, Unit, World
 
 MOST_OPEN = 10  # units at a time
+MOST_LOTS = 8  # shards for sale at a time
 
 Wait = int  # until when
 Step = Call | Wait
@@ -45,6 +46,9 @@ class Crowd(Mistakes):
     def last_calls(self) -> Iterator[Step]:
         """A stranger's, who ends everything: invariants 2, 8 and 9."""
         who, world = self.actors[6], self.world
+        yield world.now + 1
+        yield world.now + 1
+        yield from self._auctions_first()
         while open_units := [unit for unit in world.units.values() if unit.phase < Phase.PAID]:
             yield world.now + 200
             for unit in open_units:
@@ -61,6 +65,8 @@ class Crowd(Mistakes):
     # ── what next ────────────────────────────────────────────────────────────────────────────────────────
 
     def next(self) -> Step:
+        if self._sometimes(0.4) and (bid := self._bid_now()) is not None:
+            return self._spoilt(bid)
         dice = self.chance.random()
         open_units = [u for u in self.world.units.values() if u.phase < Phase.PAID]
         promised = [u for u in open_units if self._is_promised(u)]
@@ -79,6 +85,8 @@ class Crowd(Mistakes):
             return min([time, *due]) if max([time, *due]) < self.world.now + 604_800 else time
         if dice < 0.15:
             return self._money()
+        if dice < 0.25 and (call := self._auction_call()) is not None:
+            return self._spoilt(call)
         if self.world.has_court and dice < 0.20:
             return self._spoilt(self._court_call())
         if (dice < 0.30 and len(open_units) < MOST_OPEN) or not self.jobs:
@@ -120,6 +128,15 @@ class Crowd(Mistakes):
             recent = list(self.jobs)[-40:]
             self.focus = self.chance.choice(recent)
         return self.focus
+
+    def _auction_call(self) -> Call | None:
+        """What auctions wait for; or a new one; or, rarely, anything about any."""
+        if self.world.lots and self._sometimes(0.05):
+            return self._any_auction()
+        call = self._auction()
+        if call is None and len(self._open_lots()) < MOST_LOTS and self._sometimes(0.3):
+            return self._announce()
+        return call
 
     def _court_call(self) -> Call:
         """About tickets and cases, whether or not there is a reason."""

@@ -37,6 +37,8 @@ class Mistakes(Juries):
         match call.name:
             case "award" | "awardCommit":
                 ways += [self._odd_signatures, self._odd_lists]
+            case "announce" | "postBid" | "closeAuction":
+                ways += [self._odd_auction] * 3
             case "commit" | "reveal" | "settle":
                 ways += [self._odd_targets, self._odd_lists, self._odd_seconds]
             case "timeout" | "commitReport" | "closeReports":

@@ -12,13 +12,13 @@ from blockedge_node.core.ids import ZERO_HASH, Address, Hash, Secret
 from blockedge_node.core.merkle import CHUNK, leaves, root_of_leaves
 from blockedge_node.core.task import Commit
 from tests.model.calls import NO_PROOF, UNSIGNED, Call, Opening, Proof, ReportOpening, Shown
-from tests.model.crowd.awards import Awards
+from tests.model.crowd.auctions import Auctions
 from tests.model.crowd.people import DATA, SHARDS, SOLUTIONS, Claim, Job
 from tests.model.tickets import Seat, old_enough, sitting
 from tests.model.world import SHOWN, Report, Stage, Unit
 
 
-class Units(Awards):
+class Units(Auctions):
     def _with_others(self, unit: Unit, fits: Callable[[Unit], bool]) -> list[Unit]:
         """A batch: this unit, at times with others in its phase, at times twice."""
         batch = [unit]
