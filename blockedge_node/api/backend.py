@@ -81,9 +81,9 @@ class Backend(Protocol):
 
     def events(
         self, since: int | None, job: bytes | None
-    ) -> AsyncGenerator[models.Event | models.ItemEvent | None]:
-        """What happens to jobs, or to one, after the event `since`, or from now on: None first, and whenever there
-        was nothing to tell for a while. Endless. Raises Rejected if too many follow already."""
+    ) -> AsyncGenerator[Sequence[models.Event | models.ItemEvent]]:
+        """What happens to jobs, or to one, after the event `since`, or from now on: nothing first, and whenever
+        there was nothing to tell for a while. Endless. Raises Rejected if too many follow already."""
 
     async def tasks(self) -> Sequence[models.Task]:
         """Tasks this node has a part in, newest first, without their units."""

@@ -38,11 +38,17 @@ class Bundled:
 
 
 class BundledPart(Parts):
-    async def bundled(self, job_id: bytes) -> Bundled | None:
-        """The micro-task of this id, wherever it is now, or None."""
+    def waiting(self, job_id: bytes) -> Bundled | None:
+        """The micro-task of this id, if its bundle lives."""
         for machine in self.engine.node.machines.values():
             if isinstance(machine, Collector | JobRun) and (found := _within(machine, job_id)):
                 return found
+        return None
+
+    async def bundled(self, job_id: bytes) -> Bundled | None:
+        """The micro-task of this id, wherever it is now, or None."""
+        if (living := self.waiting(job_id)) is not None:
+            return living
         for line in await self.journal.notes([job_id]):
             bundle = dict(line.note.fields).get("bundle")
             if line.note.code == "job.began" and isinstance(bundle, str):
@@ -58,17 +64,7 @@ class BundledPart(Parts):
         began = record.first(found.item.job, "job.began")
         created = began.at / 1000 if began else 0.0
         if found.run is None:
-            return models.Job(
-                id=found.item.job,
-                label=found.item.label,
-                kind=summaries.KINDS[Kind.WASM],
-                state="cancelled" if found.failed == "cancelled" else "failed" if found.failed else "running",
-                created=created,
-                shards=1,
-                shards_done=0,
-                detail=found.failed or "waits for others to share a unit with",
-                bundle=found.bundle,
-            )
+            return waiting_model(found, created)
         whole = await self.job_model(found.run)
         answer = self._answer(found)
         lacks = whole.result_ready and answer is None
@@ -112,6 +108,21 @@ class BundledPart(Parts):
             raise NotFound("the output of this micro-task's bundle is not stored any more")
         answers = items.split_answers(data, len(found.run.job.items))
         return None if answers is None else answers[found.place]
+
+
+def waiting_model(found: Bundled, created: float) -> models.Job:
+    """A micro-task that is not on its way yet, or never will be."""
+    return models.Job(
+        id=found.item.job,
+        label=found.item.label,
+        kind=summaries.KINDS[Kind.WASM],
+        state="cancelled" if found.failed == "cancelled" else "failed" if found.failed else "running",
+        created=created,
+        shards=1,
+        shards_done=0,
+        detail=found.failed or "waits for others to share a unit with",
+        bundle=found.bundle,
+    )
 
 
 def item_event(

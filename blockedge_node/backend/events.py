@@ -8,7 +8,7 @@ as are kept for it (bell.py).
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Final, Literal
 
 import trio
@@ -18,6 +18,7 @@ from blockedge_node.backend.bell import Bell
 from blockedge_node.backend.parts import Parts
 from blockedge_node.store.journal import Journal, StoredNote
 
+Told = models.Event | models.ItemEvent
 State = Literal["running", "done", "settled", "failed", "cancelled"]
 
 HEARTBEAT: Final = 15.0  # seconds of silence, after which a reader is told that there is nothing to tell
@@ -37,29 +38,29 @@ STATES: Final[dict[str, State]] = {
 
 async def follow(
     journal: Journal, bell: Bell, since: int | None, job: bytes | None
-) -> AsyncGenerator[models.Event | models.ItemEvent | None]:
-    """Events of all jobs, or of one, behind the line `since` (None: from now on); None for every HEARTBEAT in
-    which nothing happened, and once at the start. Endless. Raises Rejected if too many follow already."""
+) -> AsyncGenerator[Sequence[Told]]:
+    """Events of all jobs, or of one, behind the line `since` (None: from now on), as many at a time as there are;
+    none for every HEARTBEAT in which nothing happened, and once at the start. Endless.
+    Raises Rejected if too many follow already."""
     with bell.reading() as reader:
         seen = await journal.newest_note() if since is None else since
-        yield None
+        yield ()
         while True:
             rung = bell.next
             lines = await journal.notes_after(seen, LINES, code="job.")
-            for line in lines:
-                seen = line.id
-                if line.note.code in STATES and job in (None, line.note.subject):
-                    yield event_model(line)
-            for passing in reader.take():
-                if job in (None, passing.job):
-                    yield passing
+            told: list[Told] = [event_model(line) for line in lines if line.note.code in STATES]
+            told += reader.take()
+            if found := [event for event in told if job in (None, event.job)]:
+                yield found
+            if lines:
+                seen = lines[-1].id
             if len(lines) == LINES:
                 continue
             with trio.move_on_after(HEARTBEAT) as silence:
                 await rung.wait()
                 await trio.sleep(GATHER)
             if silence.cancelled_caught:
-                yield None
+                yield ()
 
 
 def event_model(line: StoredNote) -> models.Event:
@@ -75,7 +76,5 @@ def event_model(line: StoredNote) -> models.Event:
 
 
 class EventsPart(Parts):
-    def events(
-        self, since: int | None, job: bytes | None
-    ) -> AsyncGenerator[models.Event | models.ItemEvent | None]:
+    def events(self, since: int | None, job: bytes | None) -> AsyncGenerator[Sequence[Told]]:
         return follow(self.journal, self.bell, since, job)

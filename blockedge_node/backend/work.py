@@ -11,7 +11,7 @@ import trio
 
 from blockedge_node.api import models
 from blockedge_node.api.backend import NotFound, Output
-from blockedge_node.backend.bundled import MAX_ITEM, BundledPart
+from blockedge_node.backend.bundled import MAX_ITEM, BundledPart, waiting_model
 from blockedge_node.backend.parts import SHOWN
 from blockedge_node.core import merkle
 from blockedge_node.core.events import Job, JobCancelled, JobSubmitted
@@ -34,7 +34,7 @@ EXAMINING: Final = 20.0  # seconds that a client waits for the compiler; a busy 
 
 class WorkPart(BundledPart):
     async def submit_job(self, job_id: bytes, spec: models.JobSpec) -> tuple[models.Job, bool]:
-        if await self.machine(job_key(job_id)) is not None or await self.bundled(job_id) is not None:
+        if await self._is_known(job_id):
             return await self.job(job_id), False
         world = self.ready()
         if not world.policy.requester:
@@ -79,7 +79,15 @@ class WorkPart(BundledPart):
             with trio.move_on_after(EXAMINING):
                 await self.content.examine(job.program, fuel=job.fuel, shards=job.shards)
         await self.engine.submit(JobSubmitted(job=job))
+        waiting = self.waiting(job_id)
+        if waiting is not None and waiting.run is None:
+            return waiting_model(waiting, created=time.time()), True
         return await self.job(job_id), True
+
+    async def _is_known(self, job_id: bytes) -> bool:
+        """Every job's story begins in the transaction that makes it a fact."""
+        living = job_key(job_id) in self.engine.node.machines or self.waiting(job_id) is not None
+        return living or bool(await self.journal.notes([job_id], 1))
 
     def _check_affordable(self, job: Job, world: World) -> None:
         """Raises ChainError or Rejected, before anything is asked of anybody."""

@@ -40,6 +40,14 @@ def negotiate(ctx: typer.Context) -> None:
 
 
 @app.command()
+def bundles(ctx: typer.Context) -> None:
+    """Micro-tasks a second through five daemons and one chain, and their gas. Two minutes."""
+    from blockedge_node.experiments import bundles as bundle_bench
+
+    perform(session(ctx), bundle_bench.report)
+
+
+@app.command()
 def idle(ctx: typer.Context) -> None:
     """Memory and CPU of a daemon that has nothing to do."""
     from blockedge_node.experiments import bench

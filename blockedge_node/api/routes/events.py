@@ -13,7 +13,7 @@ off by the server; the node never waits for it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Annotated, Final
 
@@ -41,15 +41,15 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncGenerator[Event | ItemEvent | None]) -> None:
+    def __init__(self, events: AsyncGenerator[Sequence[Event | ItemEvent]]) -> None:
         super().__init__()
         self._events = events
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def tell() -> None:
             async with aclosing(self._events) as events:
-                async for event in events:
-                    body = _written(event) if event else b": nothing new\n\n"
+                async for some in events:
+                    body = b"".join(map(_written, some)) or b": nothing new\n\n"
                     await send({"type": "http.response.body", "body": body, "more_body": True})
 
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})

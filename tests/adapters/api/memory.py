@@ -89,9 +89,9 @@ class MemoryBackend:
 
     async def events(
         self, since: int | None, job: bytes | None
-    ) -> AsyncGenerator[models.Event | models.ItemEvent | None]:
+    ) -> AsyncGenerator[Sequence[models.Event | models.ItemEvent]]:
         """Of a real journal, if it has been given one."""
-        yield None
+        yield ()
         if self.journal is not None:
             async with aclosing(follow(self.journal, self.bell, since, job)) as events:
                 async for event in events:
