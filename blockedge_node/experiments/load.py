@@ -81,15 +81,18 @@ def idle() -> dict[str, Any]:
         }
 
 
-def negotiate(runs: int = NEGOTIATIONS) -> dict[str, Any]:
-    """Milliseconds from publishing a Request to the verified Ack, one job at a time.
+def negotiate(runs: int = NEGOTIATIONS, *, close_early: bool) -> dict[str, Any]:
+    """Milliseconds from publishing a Request to the verified Ack, one job at a time. `close_early`: the requester
+    takes the best bid as soon as no better one can be on its way, else at the end of its window.
 
     The daemons share one machine's cores, which a coalition's do not: so a job is over before the next begins, and
     nobody recomputes its result. `runnable` is how many processes of the
     machine ran or waited for a core meanwhile: with more of them than cores the figure measures the others.
     """
     with (
-        devnet(NODES, {"bid_window": BID_WINDOW, "max_units": 1_000, "verify_bps": 0}) as made,
+        devnet(
+            NODES, {"bid_window": BID_WINDOW, "close_early": close_early, "max_units": 1_000, "verify_bps": 0}
+        ) as made,
         Client(str(made.node(1).socket)) as api,
     ):
         times, loads = [], []
