@@ -96,7 +96,8 @@ def failing(found: dict[str, list[Negotiated]]) -> list[Condition]:
 
 
 def test_a_good_night_holds() -> None:
-    assert failing(gossip(fast=[340.0] * 99 + [600.0], slow=[345.0] * 100)) == []
+    found = gossip(fast=[340.0] * 99 + [600.0], slow=[345.0] * 100)
+    assert failing({**found, "slow, closing early": gossip(x=[140.0] * 100)["x"]}) == []
 
 
 @pytest.mark.parametrize(
@@ -110,6 +111,11 @@ def test_a_good_night_holds() -> None:
 def test_each_condition_of_gossip_notices_its_fault(found: dict[str, list[Negotiated]], says: str) -> None:
     (condition,) = failing(found)
     assert says in condition.says
+
+
+def test_closing_early_must_be_forty_times_as_fast_as_the_paper() -> None:
+    early = {"slow, closing early": gossip(x=[161.0] * 100)["x"]}
+    assert [condition.says.split(":")[1][:7] for condition in failing(early)] == [" median", " times "]
 
 
 def test_the_summary_compares_with_the_paper_and_shows_a_drift_within_sittings() -> None:
