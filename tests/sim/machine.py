@@ -7,9 +7,10 @@ transactions. `Disk.commit` is where a scenario crashes its node: a moment befor
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,11 +18,11 @@ from typing import Any
 import trio
 
 from blockedge_node.content import ContentStore, Fetcher
-from blockedge_node.core import merkle
+from blockedge_node.core import items, merkle
 from blockedge_node.core.actions import Note
 from blockedge_node.core.hashing import keccak256
-from blockedge_node.core.ids import ZERO_HASH, Address, Root
-from blockedge_node.core.items import Told
+from blockedge_node.core.ids import ZERO_HASH, Address, Hash, Root
+from blockedge_node.core.items import Answer, Told
 from blockedge_node.core.job import MAX_STDIN, Outcome, PowJob, WasmJob
 from blockedge_node.core.node import MACHINES
 from blockedge_node.core.task import Result
@@ -140,6 +141,20 @@ class SimContent(ContentStore):
 # ── executor ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def compute_items(job: WasmJob) -> Outcome:
+    """The same for a mapped one: an answer for each item, joined as the engine does (executor/mapping.py)."""
+    given = items.split(job.stdin) or ()
+    runs = [compute(replace(job, stdin=item, mapped=False)) for item in given]
+    output = items.join_answers(Answer(exit=run.result.exit, output=run.output) for run in runs)
+    result = Result(
+        exit=0,
+        output_root=merkle.root(output),
+        fuel_used=sum(run.result.fuel_used for run in runs),
+        memory_hash=Hash(hashlib.sha256(b"".join(run.result.memory_hash for run in runs)).digest()),
+    )
+    return Outcome(result=result, output=output)
+
+
 def compute(job: WasmJob) -> Outcome:
     """Stands in for a program of kind 2: a pure function of all that a real run depends on.
 
@@ -176,7 +191,7 @@ class SimExecutor:
     async def run(self, job: WasmJob | PowJob, *, wall: float, told: Told | None = None) -> Outcome:
         await self._work(job, wall)
         if isinstance(job, WasmJob):
-            return compute(job)
+            return compute_items(job) if job.mapped else compute(job)
         output = pow.solve(job.data, job.shard)
         result = Result(exit=0, output_root=merkle.root(output), fuel_used=0, memory_hash=ZERO_HASH)
         return Outcome(result=result, output=output)

@@ -20,6 +20,7 @@ from blockedge_node.core.actions import (
     TimeOut,
 )
 from blockedge_node.core.auction_bidder import AuctionBidder
+from blockedge_node.core.bundles import Collector
 from blockedge_node.core.checker import Checker
 from blockedge_node.core.ids import Address
 from blockedge_node.core.jobs import JobRun
@@ -133,7 +134,9 @@ class Played:
         machines = [
             f"{node.name} has a {type(machine).__name__}"
             for node in self.nodes.values()
-            for machine in node.machines(JobRun, Requester, AuctionBidder, Worker, Verifier, Checker, Juror)
+            for machine in node.machines(
+                JobRun, Collector, Requester, AuctionBidder, Worker, Verifier, Checker, Juror
+            )
         ]
         return [*wait, *down, *machines]
 

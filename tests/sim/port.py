@@ -9,7 +9,7 @@ p2p/streams.py. Duplicates reach the core, which must not mind them.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Sequence
 from typing import TypeVar
 
 import trio
@@ -27,6 +27,7 @@ from blockedge_node.core.events import (
     WatchHeard,
 )
 from blockedge_node.core.ids import Address, Digest, Hash, Root, Secret, Signature, UnitId
+from blockedge_node.core.items import Answer
 from blockedge_node.core.task import Ack, Bid, Receipt, Request, Result
 from blockedge_node.core.unit import Standing
 from blockedge_node.core.watch import Kept, Watch
@@ -179,6 +180,12 @@ class Port:
         raw = streams.build_watch(domain, watch, output, sig, self._ms())
         answer = await self._net.ask(watch.tower, Port.serve_watch, raw)
         _opened(lambda: streams.open_kept(answer, domain, watch))
+
+    async def tell_answers(
+        self, unit: UnitId, requester: Address, answers: AsyncIterable[tuple[int, Answer]]
+    ) -> None:
+        """Lost on the way: they bind nobody, and nobody may need them."""
+        raise Transient("nobody listens")
 
     async def serve_watch(self, raw: bytes) -> bytes:
         heard = streams.open_watch(raw, self._net.domain)

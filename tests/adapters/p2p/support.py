@@ -29,6 +29,7 @@ from multiaddr import Multiaddr
 from blockedge_node.core.events import Event, SignedAward
 from blockedge_node.core.hashing import Domain, keccak256
 from blockedge_node.core.ids import Address, Digest, Hash, Root, UnitId
+from blockedge_node.core.items import Answer
 from blockedge_node.core.task import Award, Bid, Request
 from blockedge_node.core.unit import Account, Standing
 from blockedge_node.p2p import P2P, Settings
@@ -71,6 +72,7 @@ class Node:
     blobs: Blobs
     standings: dict[Address, Standing | None] = field(default_factory=dict)
     heard: list[Event] = field(default_factory=list)
+    answers: list[tuple[UnitId, Address, int, Answer]] = field(default_factory=list)
     asked: list[Address] = field(default_factory=list)  # whose standing was read
     draws: dict[UnitId, Hash] = field(default_factory=dict)  # drawCommits of the units it sees COMMITTED
     saw: trio.Event = field(default_factory=trio.Event)  # another unit
@@ -143,6 +145,7 @@ def make_node(
         emit=emit,
         now=lambda: NOW,
         draw_commit=draw_commit,
+        answered=lambda *told: node.answers.append(told),
         settings=settings,
     )
     node = Node(p2p, signer, blobs)
