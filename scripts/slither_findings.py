@@ -21,6 +21,8 @@ ACCEPTED = {
     ("uninitialized-state", "State._demands"),
     ("uninitialized-state", "State._firstOf"),
     ("uninitialized-state", "State._reporters"),
+    ("uninitialized-state", "State._announcements"),
+    ("uninitialized-state", "State._auctions"),
     ("uninitialized-storage", "_openDemand.found"),
     ("uninitialized-local", "reveal.flags"),
     ("uninitialized-local", "reveal.fourth"),
