@@ -247,7 +247,7 @@ def due(state: Bidder, world: World) -> tuple[Action, ...]:
         return refusals
     said = tuple(mine.bid for mine in state.bids if mine.said)
     publish = (PublishBids(bids=said, copy=state.copies),) if said else ()
-    turn = ()
+    turn: tuple[Action, ...] = ()
     if state.turns <= state.copies and any(mine.waits(world.now) for mine in state.bids):
         turn = (AwaitTurn(task=state.task, copy=state.copies, seconds=state.wait),)
     return (*publish, *turn, *refusals)
