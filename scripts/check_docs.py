@@ -109,7 +109,7 @@ def wrong_command(words: list[str], root: Any) -> str | None:
     command, depth = root, 0
     while depth < len(words) and hasattr(command, "commands"):
         word = words[depth]
-        if not re.fullmatch(r"[a-z][a-z-]*", word):
+        if not re.fullmatch(r"[a-z][a-z0-9-]*", word):
             break
         if word not in command.commands:
             return f"no command {word!r}"
