@@ -23,6 +23,7 @@ RATIOS = frozenset({"rep", "score", "mine"})
 # Code, or its beginning up to a dot → sentence. {reason} is what follows the beginning.
 SENTENCES: Mapping[str, str] = {
     "job.began": "job handed in: {shards} shards",
+    "job.bundled": "item {place} of {of} in the bundle {bundle}",
     "job.cancelled": "job cancelled: no new awards",
     "job.done": "every output is here, after {seconds} s",
     "job.settled": "the chain has closed every unit, after {seconds} s",

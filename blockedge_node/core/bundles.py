@@ -88,7 +88,8 @@ def step(state: Collector, event: Event) -> tuple[Collector, tuple[Note, ...]]:
             )
         case BundleSpoilt(bundle=state.job.id, reason=reason):
             notes = tuple(
-                note(item.job, "job.failed", reason="bundle_spoilt", detail=reason) for item in state.items
+                note(item.job, "job.failed", reason="bundle_spoilt", detail=reason, missing=1, shards=1)
+                for item in state.items
             )
             return replace(state, failed=reason), notes
         case _:
