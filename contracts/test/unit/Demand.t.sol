@@ -93,6 +93,19 @@ contract DemandTest is JuryFixture {
         _assertSolvent();
     }
 
+    /// @dev An answered demand ends nothing: the others may report until the challenge window closes.
+    function test_settle_notRightAfterASupply() public {
+        Job memory job = _large();
+        _demand(job, 0);
+        _supply(job, 0, 0);
+        vm.warp(_challengeBy(job));
+        _expectSkip(job, Errors.TooEarly.selector);
+        _settle(job);
+        _after(1);
+        _settle(job);
+        _assertPhase(job, Phase.Paid);
+    }
+
     /// @dev The requester does not know how many chunks there are: one behind the end means the last.
     function test_demand_behindTheEndIsTheLast() public {
         Job memory job = _large();
@@ -100,6 +113,61 @@ contract DemandTest is JuryFixture {
         vm.expectRevert(abi.encodeWithSelector(Errors.BadOpening.selector, bytes32("chunk")));
         edge.supply(_unit(job), job.result, 1000, CHUNKS, _chunk(3), _path(3));
         _supply(job, 1000, 4);
+        _demand(job, CHUNKS); // the first that there is not
+        _supply(job, CHUNKS, 4);
+    }
+
+    function test_demand_ofJudgedKindsIsNone() public {
+        Job memory job = _powJob();
+        _toRevealed(job);
+        vm.expectRevert(Errors.NotCourt.selector);
+        vm.prank(requester.addr);
+        edge.demand(_unit(job), job.result, 0);
+    }
+
+    /// @dev A demand that nothing can answer would be a fine for the worker.
+    function test_demand_ofTheWorkersResultOnly() public {
+        Job memory job = _large();
+        job.result.fuelUsed += 1;
+        vm.expectRevert(abi.encodeWithSelector(Errors.BadOpening.selector, bytes32("result")));
+        vm.prank(requester.addr);
+        edge.demand(_unit(job), job.result, 0);
+    }
+
+    function test_demand_locksTheLastWeiAndNoMore() public {
+        Job memory job = _courtJob(false);
+        uint96 escrow = job.terms.price + _fee(job) + CHECK_FEE;
+        vm.prank(requester.addr);
+        edge.exit(FUNDS - escrow - CHECK_FEE);
+        vm.warp(block.timestamp + p.unbond);
+        vm.prank(requester.addr);
+        edge.withdraw();
+        job = _large(); // signed now
+        _demand(job, 0);
+        assertEq(_free(requester), 0, "all it had");
+        vm.expectRevert(abi.encodeWithSelector(Errors.Insolvent.selector, CHECK_FEE, 0));
+        vm.prank(requester.addr);
+        edge.demand(_unit(job), job.result, 0);
+    }
+
+    /// @dev A chunk beyond 1 KiB need not fit what others can carry.
+    function test_supply_noMoreThanAChunk() public {
+        Job memory job = _courtJob(false);
+        bytes memory blob = new bytes(1025);
+        job.result.outputRoot = Digests.root(blob);
+        _reveal_(job);
+        _demand(job, 0);
+        vm.expectRevert(abi.encodeWithSelector(Errors.BadOpening.selector, bytes32("chunk")));
+        edge.supply(_unit(job), job.result, 0, 1, blob, new bytes32[](0));
+    }
+
+    function test_supply_lateSaysSince() public {
+        Job memory job = _large();
+        _demand(job, 0);
+        uint256 by = block.timestamp + p.daWindow;
+        vm.warp(by + 1);
+        vm.expectRevert(abi.encodeWithSelector(Errors.TooLate.selector, by));
+        edge.supply(_unit(job), job.result, 0, CHUNKS, _chunk(0), _path(0));
     }
 
     function test_demand_ofASmallOutput() public {
@@ -233,6 +301,23 @@ contract DemandTest is JuryFixture {
         _assertPhase(job, Phase.Disputed);
         assertEq(edge.docketOf(job.unit).demands, 0, "none is open");
         _toCase(job);
+    }
+
+    function test_timeout_refusedAsksNothingOfTheChecker() public {
+        Job memory job = _courtJob(true);
+        job.result.outputRoot = _root();
+        job.output = "";
+        _setSecret(job, true);
+        _toChecked(job, WRONG);
+        (, uint32 ticket,) = _drawn(job);
+        _revealShown(job);
+        _demand(job, 0);
+        _after(p.daWindow + 1);
+        _timeout(job);
+        _assertPhase(job, Phase.Refused);
+        _closeReport(job, 0);
+        assertEq(court.ticketOf(ticket).stake, p.seat, "it had nothing to show any more");
+        _assertSolvent();
     }
 
     function test_timeout_unansweredIsRefused() public {

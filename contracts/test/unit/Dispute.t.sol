@@ -111,6 +111,49 @@ contract DisputeTest is JuryFixture {
         assertEq(_locked(detector), _accusation(job), "X");
     }
 
+    /// @dev Who reports later is no accuser, but has a side all the same.
+    function test_commitReport_theSecondMayNotJudgeEither() public {
+        Job memory job = _courtJob(false);
+        _toOpen(job);
+        _commitReport(job, detector, WRONG);
+        _commitReport(job, rival, WRONG);
+        assertTrue(edge.isReporter(job.unit, rival.addr), "may not judge");
+    }
+
+    /// @notice No seat of any round is this ticket owner's.
+    function _neverSits(Case memory case_, address owner) private view {
+        uint8[3] memory seats = [5, 11, 23];
+        for (uint8 round = 0; round < 3; ++round) {
+            for (uint8 seat = 0; seat < seats[round]; ++seat) {
+                (,, address sits) = court.seatOf(case_, round, seat);
+                assertTrue(sits != owner, "a reporter sits in its own case");
+            }
+        }
+    }
+
+    function test_defend_otherReportersDoNotSit() public {
+        Job memory job = _courtJob(false);
+        _toOpen(job);
+        ReportOpening memory first = _commitReport(job, detector, WRONG);
+        _fund(owners[3], 1 ether);
+        _commitReport(job, owners[3], OTHER);
+        vm.warp(_challengeBy(job) + 1);
+        _revealReport(job, 1, first, "");
+        _dispute(job);
+        _neverSits(_toCase(job), owners[3].addr);
+    }
+
+    function test_defend_theCheckerBesideAReportDoesNotSit() public {
+        Job memory job = _courtJob(true);
+        ReportOpening memory check = _toChecked(job, _resultHash(job));
+        _revealShown(job);
+        ReportOpening memory report = _commitReport(job, detector, WRONG);
+        vm.warp(_challengeBy(job) + 1);
+        _revealReport(job, 1, report, "");
+        _dispute(job);
+        _neverSits(_toCase(job), check.author);
+    }
+
     // ── showJury ────────────────────────────────────────────────────────────────────────────────────────
 
     function test_showJury_onceUntilHalfOfDefend() public {

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {vm} from "../../script/Vm.sol";
 import {IBlockEdgeErrors as Errors} from "../../src/interfaces/IBlockEdge.sol";
 import {Phase, ReportOpening, ReportState, SeatProof} from "../../src/Types.sol";
+import {Digests} from "../utils/Digests.sol";
 import {Job} from "../utils/Fixture.sol";
 import {JuryFixture} from "../utils/JuryFixture.sol";
 
@@ -41,6 +42,42 @@ contract FineCheckerTest is JuryFixture {
         edge.fineChecker(_unit(job), _seed(job), committedAt[job.unit], proof);
         _assertSolvent();
         _assertCourtSolvent(0);
+    }
+
+    /// @notice What the drawn ticket loses that missed a check for this fee.
+    function _finedFor(uint96 checkFee) private returns (uint256 stake) {
+        Job memory job = _courtJob(true);
+        job.request.checkFee = checkFee;
+        _sign(job);
+        _setSecret(job, true);
+        _register(job);
+        _draw(job);
+        _after(p.secret + job.terms.vwin + 1);
+        _revealShown(job);
+        (, uint32 ticket,) = _drawn(job);
+        stake = court.ticketOf(ticket).stake;
+        _fine(job);
+        stake -= court.ticketOf(ticket).stake;
+    }
+
+    function test_fineChecker_theSmallerOfFeeAndTwentieth() public {
+        assertEq(_finedFor(p.seat / 20 - 1), p.seat / 20 - 1, "the fee");
+        assertEq(_finedFor(p.seat / 20 + 1), p.seat / 20, "a twentieth of a seat");
+    }
+
+    /// @dev Or anybody could fine any ticket: the seed and the time hash to whatever word one likes.
+    function test_fineChecker_notByAnInventedDraw() public {
+        Job memory job = _missed();
+        (SeatProof memory proof,,) = _drawn(job);
+        uint40 at = committedAt[job.unit] + 1;
+        bytes32 seed = keccak256("a seed that draws whom one likes");
+        job.data[3] = keccak256(abi.encode(seed, uint256(at)));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                Errors.BadUnit.selector, _state(job).digest, Digests.slot(job.terms, job.data)
+            )
+        );
+        edge.fineChecker(_unit(job), seed, at, proof);
     }
 
     function test_fineChecker_alsoAfterTheEnd() public {

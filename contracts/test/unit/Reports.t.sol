@@ -105,6 +105,13 @@ contract ReportsTest is Fixture {
         edge.commitReport(_unit(job), keccak256("hash"));
     }
 
+    function test_commitReport_takesTheLastWei() public {
+        Job memory job = _cheat();
+        _fund(stranger, _bond(job));
+        _commitReport(job, stranger, keccak256("evidence"));
+        assertEq(_free(stranger), 0, "exactly the bond");
+    }
+
     function test_commitReport_whileRevealedOnly() public {
         Job memory job = _powJob();
         bytes memory notYet =

@@ -174,13 +174,23 @@ contract RevealDrawnTest is JuryFixture {
     function test_timeout_withheldPaysTheChecker() public {
         Job memory job = _courtJob(true);
         _toChecked(job, WRONG);
-        (,, address checker) = _drawn(job);
+        (, uint32 ticket, address checker) = _drawn(job);
         vm.warp(uint256(committedAt[job.unit]) + p.secret + job.terms.vwin + p.reveal + 1);
         _timeout(job);
         assertEq(edge.accountOf(checker).free, CHECK_FEE, "its fee");
         assertEq(_free(requester), FUNDS + job.terms.deposit / 2 - CHECK_FEE, "out of the half");
         _closeReport(job, 0);
-        assertEq(court.ticketOf(0).stake, p.seat, "and nothing else is asked of it");
+        assertEq(court.ticketOf(ticket).stake, p.seat, "and nothing else is asked of it");
+        _assertSolvent();
+    }
+
+    function test_timeout_withheldWithoutACheckerSharesWithNobody() public {
+        Job memory job = _courtJob(false);
+        _register(job);
+        vm.warp(uint256(committedAt[job.unit]) + p.secret + job.terms.vwin + p.reveal + 1);
+        _timeout(job);
+        assertEq(_free(requester), FUNDS + job.terms.deposit / 2, "the whole half");
+        assertEq(edge.accountOf(address(0)).free, 0, "and nothing to nobody");
         _assertSolvent();
     }
 

@@ -106,6 +106,16 @@ contract RuleTest is JuryFixture {
         _ended(job, Phase.Slashed);
     }
 
+    function test_closeReports_slashedOthersThatWereWrongLoseX() public {
+        Job memory job = _tried(OTHER);
+        _rule(job, _ruling(Phase.Slashed, WRONG), 0);
+        uint256 burned = edge.burned();
+        _closeReport(job, 2);
+        assertEq(_free(rival), FUNDS - _accusation(job), "X, but no juror fees");
+        assertEq(edge.burned() - burned, _accusation(job), "burned");
+        _ended(job, Phase.Slashed);
+    }
+
     // ── PAID ────────────────────────────────────────────────────────────────────────────────────────────
 
     function test_rule_paidByTheAccuser() public {
@@ -181,6 +191,18 @@ contract RuleTest is JuryFixture {
         _closeReport(job, 2);
         assertEq(_free(rival), FUNDS, "back");
         assertEq(edge.burned(), 0, "nothing burns");
+        _ended(job, Phase.Unresolved);
+    }
+
+    function test_closeReports_unresolvedCostsNoReporterAnything() public {
+        Job memory job = _tried("worker");
+        _rule(job, _ruling(Phase.Unresolved, WRONG), 0);
+        _closeReport(job, 2);
+        assertEq(_free(rival), FUNDS, "agreed with the worker: back");
+        job = _tried(OTHER);
+        _rule(job, _ruling(Phase.Unresolved, WRONG), 0);
+        _closeReport(job, 2);
+        assertEq(_free(rival), FUNDS, "contradicted both: back");
         _ended(job, Phase.Unresolved);
     }
 
@@ -263,6 +285,68 @@ contract RuleTest is JuryFixture {
         _closeReport(job, 1);
         assertEq(_free(detector), FUNDS - _accusation(job), "the report beyond the first loses X");
         _ended(job, Phase.Paid);
+    }
+
+    /// @dev Agreeing is no offence unless a jury says so.
+    function test_closeReports_checkerThatAgreedOtherwiseLosesNothing() public {
+        Phase[2] memory outcomes = [Phase.Paid, Phase.Unresolved];
+        for (uint256 i = 0; i < 2; ++i) {
+            (Job memory job, uint32 ticket) = _triedWithCheck("worker", false);
+            uint256 stake = court.ticketOf(ticket).stake;
+            _rule(job, _ruling(outcomes[i], job.data[0]), 0);
+            _closeReport(job, 0);
+            assertEq(court.ticketOf(ticket).stake, stake, "agreed");
+        }
+        Job memory undefended = _courtJob(true);
+        ReportOpening memory check = _toChecked(undefended, _resultHash(undefended));
+        (, uint32 id,) = _drawn(undefended);
+        uint256 held = court.ticketOf(id).stake;
+        _revealShown(undefended);
+        ReportOpening memory report = _commitReport(undefended, detector, WRONG);
+        vm.warp(_challengeBy(undefended) + 1);
+        _revealReport(undefended, 1, report, "");
+        _revealReport(undefended, 0, check, "");
+        _dispute(undefended);
+        _after(p.defend + 1);
+        _timeout(undefended);
+        _assertPhase(undefended, Phase.Slashed);
+        _closeReport(undefended, 0);
+        assertEq(court.ticketOf(id).stake, held, "no jury has spoken");
+    }
+
+    function test_closeReports_checkerIsChargedOnce() public {
+        (Job memory job, uint32 ticket) = _triedWithCheck("worker", false);
+        _rule(job, _ruling(Phase.Slashed, WRONG), 0);
+        _closeReport(job, 0);
+        uint256 stake = court.ticketOf(ticket).stake;
+        _expectSkip(job, Errors.BadPhase.selector);
+        _closeReport(job, 0);
+        assertEq(court.ticketOf(ticket).stake, stake, "once");
+    }
+
+    function test_rule_paidGivesTheCheckFeeToAnAgreeingCheckerOnly() public {
+        (Job memory job,) = _triedWithCheck("worker", false);
+        address checker = edge.reportOf(job.unit, 0).author;
+        _rule(job, _ruling(Phase.Paid, job.data[0]), 0);
+        assertEq(edge.accountOf(checker).free, CHECK_FEE, "its fee");
+        _ended(job, Phase.Paid);
+
+        (job,) = _triedWithCheck(OTHER, false);
+        checker = edge.reportOf(job.unit, 0).author;
+        uint256 free = edge.accountOf(checker).free;
+        _rule(job, _ruling(Phase.Paid, job.data[0]), 0);
+        assertEq(edge.accountOf(checker).free, free, "accused: none");
+    }
+
+    /// @dev A checker that accuses has no bond here for an appellant's tenth; its ticket is charged later.
+    function test_rule_paidAgainstTheCheckerOwesNoMoreThanThePool() public {
+        (Job memory job,) = _triedWithCheck(OTHER, false);
+        Ruling memory ruling = _ruling(Phase.Paid, job.data[0]);
+        ruling.funders[0] = edge.reportOf(job.unit, 0).author;
+        (ruling.funders[1], ruling.dues[1]) = (rival.addr, POOL + 1000);
+        _rule(job, ruling, POOL);
+        assertEq(_free(rival), FUNDS + POOL, "what the court sent");
+        _assertSolvent();
     }
 
     function test_closeReports_silentCheckerBesideAReport() public {

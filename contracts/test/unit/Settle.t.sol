@@ -189,4 +189,13 @@ contract SettleTest is Fixture {
         _settle(job);
         _assertPhase(job, Phase.Paid);
     }
+
+    function test_settle_doesNotCallSkippedWhatItEnded() public {
+        Job memory job = _powJob();
+        _toRevealed(job);
+        vm.warp(_challengeBy(job) + 1);
+        vm.recordLogs();
+        _settle(job);
+        assertEq(vm.getRecordedLogs().length, 1, "Settled, and nothing else");
+    }
 }

@@ -165,6 +165,15 @@ contract TimeoutTest is Fixture {
         _assertPhase(job, Phase.Paid);
     }
 
+    function test_timeout_doesNotCallSkippedWhatItEnded() public {
+        Job memory job = _wasmJob();
+        _assign(job);
+        _after(job.terms.delay + p.grace + 1);
+        vm.recordLogs();
+        _timeout(job);
+        assertEq(vm.getRecordedLogs().length, 1, "Settled, and nothing else");
+    }
+
     function test_timeout_onceOnly() public {
         Job memory job = _wasmJob();
         _assign(job);
