@@ -346,6 +346,7 @@ class _Step:
         auctions: dict[TaskId, list[AuctionView]] = {}
         for auction in event.auctions:
             auctions.setdefault(auction.task, []).append(auction)
+        self._win_auctions(auctions, event)  # before bidders look: a deposit that a bid holds always counts
         for key in list(self.machines):
             machine = self.machines[key]
             mine = tuple(views[unit] for unit in units_of(machine) if unit in views)
@@ -362,12 +363,15 @@ class _Step:
         self._seek_towers()
 
     def _join_auctions(self, auctions: Mapping[TaskId, Sequence[AuctionView]], event: HeadSeen) -> None:
-        """Bid where bids count; and work on whatever the chain says that I have won, whoever remembers the bid."""
+        """Bid where bids count."""
         for task, opened in auctions.items():
             key, requester = auction_key(task), opened[0].request.requester
             fresh = key not in self.machines and requester != self.bare.me
             if fresh and any(view.takes_bids(event.newest) for view in opened):
                 self._put(key, *auction_bidders.begin(opened, event.newest, self.world))
+
+    def _win_auctions(self, auctions: Mapping[TaskId, Sequence[AuctionView]], event: HeadSeen) -> None:
+        """Work on whatever the chain says that I have won, whoever remembers the bid."""
         for view in (view for opened in auctions.values() for view in opened):
             if view.leads(self.bare.me) and view.is_fixed(self.bare.head.number):
                 terms = terms_won(view, self.bare.params)

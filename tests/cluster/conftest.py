@@ -50,7 +50,9 @@ class Cluster:
 
         return until(lambda: _try(look), f"no answer to {path}")
 
-    def submit_photos(self, node: int, shards: int = 4, label: str = "photos") -> str:
+    def submit_photos(
+        self, node: int, shards: int = 4, label: str = "photos", *, onchain: bool = False
+    ) -> str:
         tiles = photos.tiles()[:shards]
         guest = programs.guest("frames")
         fuel = guest.fuel(max(map(len, tiles)))
@@ -67,6 +69,7 @@ class Cluster:
                     "max_delay": 60,
                     "no_demand": True,
                     "label": label,
+                    "onchain": onchain,
                 },
             )
             return str(job["id"])

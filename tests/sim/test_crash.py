@@ -13,6 +13,7 @@ from random import Random
 import pytest
 
 from blockedge_node.core.jobs import JobState
+from blockedge_node.core.task import Mode
 from blockedge_node.core.unit import Phase
 from tests.sim import cheats
 from tests.sim.jobs import pow_job, wasm_job
@@ -47,6 +48,12 @@ def long_task(seed: int) -> Scenario:
     return scenario.asks("alice", pow_job(max_delay=100, lifetime=200))
 
 
+def announced(seed: int) -> Scenario:
+    """The contract finds the winner: alice announces, bob bids and closes, carol checks."""
+    scenario = Scenario(seed=seed, nodes=3).sets("carol", worker=False)
+    return scenario.asks("alice", pow_job(mode=Mode.ONCHAIN))
+
+
 def check(played: Played) -> None:
     assert all(phase.terminal for phase in played.phases())
     played.honest_lost_nothing()
@@ -62,6 +69,8 @@ def check(played: Played) -> None:
         (with_program, "alice", Phase.PAID),
         (with_program, "bob", Phase.PAID),
         (long_task, "bob", Phase.PAID),
+        (announced, "alice", Phase.PAID),
+        (announced, "bob", Phase.PAID),
         (with_a_cheat, "alice", Phase.SLASHED),
         (with_a_cheat, "carol", Phase.SLASHED),
     ],
