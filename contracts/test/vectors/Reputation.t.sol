@@ -45,6 +45,29 @@ contract ReputationVectorsTest is Slots {
         }
     }
 
+    /// @dev R of 0.8 to the last ppm, which no short history of units comes to (§7.1).
+    function test_timeout_fineHalvesFromFourFifthsOn() public {
+        Job memory job = _wasmJob();
+        _assign(job);
+        _after(job.terms.delay + p.grace + 1);
+        uint64 gweiOfSeat = uint64(p.seat / 1 gwei);
+        _put(
+            worker.addr,
+            Reputation({
+                good: 15_000,
+                bad: 0,
+                week: uint16(block.timestamp / 1 weeks),
+                n: 0,
+                m: 15,
+                t: 4 * gweiOfSeat,
+                s: 4 * gweiOfSeat
+            })
+        );
+        assertEq(_r(worker), 800_000, "exactly");
+        _timeout(job);
+        assertEq(_free(worker), FUNDS - job.terms.deposit / 20, "a twentieth");
+    }
+
     /// @dev Ends a unit of these amounts at this time: 0 paid, 2 slashed, 3 refused after an Ack.
     function _end(uint256 op, uint96 price, uint256 deposit, uint256 time) private {
         Job memory job = _powJob();
