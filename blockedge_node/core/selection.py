@@ -25,7 +25,9 @@ COURT_SEATS = (
     10  # court kinds: D ≤ 10·SEAT and φ ≤ SEAT/10, so that a checker's ticket can answer for it (§6.3)
 )
 MAX_DELAY = 604_800  # a week
-MAX_AUCTIONS = 64  # shards of an ONCHAIN request (contracts/src/Auctions.sol)
+MAX_AUCTIONS = (
+    64  # shards of an ONCHAIN request whose units are drawn (contracts/src/Types.sol: AUCTION_SHARDS)
+)
 
 
 class Reason(StrEnum):
@@ -88,8 +90,8 @@ def flaw(request: Request, params: Params) -> str | None:
         (request.kind == Kind.POW and request.mode & Mode.NO_DEMAND != 0, "kind 1 always shows its output"),
         (request.shards == 0, "no shards"),
         (
-            request.mode & Mode.ONCHAIN != 0 and request.shards > MAX_AUCTIONS,
-            f"an announcement opens at most {MAX_AUCTIONS} auctions: fewer shards, or no --onchain",
+            request.mode & Mode.ONCHAIN != 0 and request.spot_bps != 0 and request.shards > MAX_AUCTIONS,
+            f"an announcement takes at most {MAX_AUCTIONS} draw secrets: fewer shards, or no --onchain",
         ),
         (request.max_price == 0, "maxPrice is 0"),
         (not 0 < request.max_delay <= MAX_DELAY, f"maxDelay is not within 1 … {MAX_DELAY} s"),

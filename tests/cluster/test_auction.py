@@ -24,6 +24,11 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     devnet = cluster.create(
         directory, NODES, block_time=1.0, policies={i: dict(PRICES[i]) for i in range(1, NODES + 1)}
     )
+    for node in devnet.nodes[
+        1:
+    ]:  # bidders that wait for a confirmation, and yet must be in the very next block
+        text = (node.data_dir / "node.toml").read_text()
+        (node.data_dir / "node.toml").write_text(text.replace("confirmations = 0", "confirmations = 1"))
     try:
         for i in range(1, NODES + 1):
             devnet = devnet.start_node(i)
