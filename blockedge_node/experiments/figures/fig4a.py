@@ -48,7 +48,7 @@ BLOCK_TIME: Final = 6.4
 QUICK_BLOCK_TIME: Final = 2.0
 IN_TIME: Final = 99.0  # % of runs that take exactly BID_BLOCKS blocks
 APART: Final = 5.0  # % by which the mean may differ from the mean block interval
-AFTER: Final = 4  # blocks in which the last auctions must be closed
+AFTER: Final = 4  # blocks in which the last auctions are closed
 NONCES: Final = 1_000
 PATIENCE: Final = 20  # block intervals without a block
 POLICY: Final[Mapping[str, object]] = {"verify_bps": 0, "max_units": 100_000}
@@ -105,8 +105,8 @@ def measure(runs: int, block_time: float, *, fixed: bool = True) -> Run:
             shares = [inputs[which::NODES] for which in range(NODES)]
             list(threads.map(_hand_in, clients, shares))
             print(f"auction  {name}: {handed + len(inputs)} of {runs}", flush=True)
-        for _ in range(1 + AFTER):
-            block = _next(net, block, patience)
+        while (auctions := _auctions(net, first))[1] + AFTER > block or auctions[0] < runs:
+            block = _next(net, block, patience)  # short blocks come before the last requests are announced
         return Run(name=name, fixed=fixed, **_read(net, first, block))
 
 
@@ -166,6 +166,14 @@ def _next(net: Devnet, after: int, patience: float) -> int:
             return head
         time.sleep(0.05)
     raise BlockEdgeError(f"no block after number {after} for {patience:g} s")
+
+
+def _auctions(net: Devnet, first: int) -> tuple[int, int]:
+    """How many auctions were announced in blocks after `first`, and the last block in which bids count."""
+    topic = next(topic for topic, event in contract("BlockEdge").events.items() if event.name == "Announced")
+    span = {"fromBlock": hex(first + 1), "toBlock": "latest", "address": net.contract}
+    logs = anvil.rpc(net.rpc, "eth_getLogs", {**span, "topics": ["0x" + topic.hex()]})
+    return len(logs), max((int(_entry(log)[2]["closesAt"]) for log in logs), default=first)
 
 
 def _read(net: Devnet, first: int, last: int) -> dict[str, Any]:
