@@ -154,6 +154,15 @@ contract DisputeTest is JuryFixture {
         _neverSits(_toCase(job), check.author);
     }
 
+    /// @dev Its silence called the jury, though it is nobody's accuser.
+    function test_defend_theSilentCheckerDoesNotSit() public {
+        Job memory job = _courtJob(true);
+        ReportOpening memory check = _toChecked(job, WRONG);
+        _revealShown(job);
+        _dispute(job);
+        _neverSits(_toCase(job), check.author);
+    }
+
     // ── showJury ────────────────────────────────────────────────────────────────────────────────────────
 
     function test_showJury_onceUntilHalfOfDefend() public {
