@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {vm} from "../../script/Vm.sol";
 import {Bid, Phase, Request} from "../../src/Types.sol";
 import {Digests} from "../utils/Digests.sol";
-import {Actor, Job} from "../utils/Fixture.sol";
+import {Job} from "../utils/Fixture.sol";
 import {Crowd} from "./Crowd.sol";
 import {Lead, Sale} from "./Sales.sol";
 
