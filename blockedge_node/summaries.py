@@ -292,42 +292,33 @@ def job_model(run: JobRun, tasks: Sequence[models.Task], record: Record, now: in
 
 def bids_of(machine: Bidder, record: Record, me: bytes, now: int) -> list[models.Bid]:
     """My bids for one task."""
-    made = record.first(machine.task, "bid.made")
     rows = []
     for mine in machine.bids:
-        live = mine.is_live(now)
         ended = "won" if mine.won else "lost" if mine.lost else "silent" if mine.silent else "expired"
-        state = "live" if live else ended
-        rows.append(
-            models.Bid(
-                task=machine.task,
-                shard=mine.bid.shard,
-                worker=me,
-                price=mine.bid.price,
-                deposit=mine.bid.deposit,
-                delay=mine.bid.delay,
-                rep=mine.bid.rep,
-                state=state,
-                at=made.at / 1000 if made else None,
-            )
-        )
-    return rows
+        rows.append((mine.bid, "live" if mine.is_live(now) else ended))
+    return _bid_rows(rows, record, me)
 
 
 def posted_bids(machine: AuctionBidder, record: Record, me: bytes) -> list[models.Bid]:
     """My bids in one task's auctions."""
-    made = record.first(machine.task, "bid.made")
+    rows = [(mine.bid, mine.end or ("outbid" if mine.outbid else "live")) for mine in machine.bids]
+    return _bid_rows(rows, record, me)
+
+
+def _bid_rows(bids: Sequence[tuple[Bid, str]], record: Record, me: bytes) -> list[models.Bid]:
+    """Bids of one task, each with its state."""
+    made = record.first(bids[0][0].task, "bid.made") if bids else None
     return [
         models.Bid(
-            task=machine.task,
-            shard=mine.bid.shard,
+            task=bid.task,
+            shard=bid.shard,
             worker=me,
-            price=mine.bid.price,
-            deposit=mine.bid.deposit,
-            delay=mine.bid.delay,
-            rep=mine.bid.rep,
-            state=mine.end or ("outbid" if mine.outbid else "live"),
+            price=bid.price,
+            deposit=bid.deposit,
+            delay=bid.delay,
+            rep=bid.rep,
+            state=state,
             at=made.at / 1000 if made else None,
         )
-        for mine in machine.bids
+        for bid, state in bids
     ]

@@ -188,9 +188,8 @@ class JobSpec(Model):
         return self
 
 
-Mode = Literal[
-    "gossip", "onchain"
-]  # who finds the winner: the requester among bids it hears, or the contract
+# Who finds the winner: the requester among bids that it hears, or the contract.
+Mode = Literal["gossip", "onchain"]
 
 
 class Unit(Model):

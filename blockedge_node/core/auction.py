@@ -20,9 +20,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from blockedge_node.core import selection
 from blockedge_node.core.ids import ZERO_HASH, Address, Hash, TaskId, UnitId
 from blockedge_node.core.params import Params
-from blockedge_node.core.selection import rank_key
 from blockedge_node.core.task import Bid, Mode, Request
 from blockedge_node.core.terms import cost, terms_for
 from blockedge_node.core.unit import Terms
@@ -111,7 +111,7 @@ def bid_of(view: AuctionView, posted: PostedBid) -> Bid:
 def outranks(view: AuctionView, bid: Bid) -> bool:
     """Whether the contract would take `bid`, with the R that it names, as the new best."""
     best = view.best
-    return best is None or rank_key(view.request, bid) > rank_key(view.request, bid_of(view, best))
+    return best is None or selection.outranks(view.request, bid, bid_of(view, best))
 
 
 def terms_won(view: AuctionView, params: Params) -> Terms | None:

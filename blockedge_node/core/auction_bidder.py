@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 
 from blockedge_node.core.actions import Action, FetchInput, Note, PostBid
 from blockedge_node.core.auction import AuctionView, bid_of, outranks
+from blockedge_node.core.bidder import bids_made
 from blockedge_node.core.events import Event, HeadSeen, InputFetched, InputRefused, RequestHeard
 from blockedge_node.core.facts import note, volatile
 from blockedge_node.core.ids import Digest, TaskId, UnitId
@@ -162,18 +163,7 @@ def _decide(state: AuctionBidder, world: World) -> tuple[AuctionBidder, tuple[No
             continue
         bids.append(AuctionBid(bid=bid, unit=unit))
     if bids:
-        first = bids[0].bid
-        told = note(
-            state.task,
-            "bid.made",
-            bids=len(bids),
-            shard=first.shard,
-            price=first.price,
-            deposit=first.deposit,
-            delay=first.delay,
-            rep=first.rep,
-        )
-        notes.append(told)
+        notes.append(bids_made([mine.bid for mine in bids]))
     wanted = tuple(mine.bid.shard for mine in bids)
     return replace(state, announced=True, bids=tuple(bids), wanted=wanted), tuple(notes)
 

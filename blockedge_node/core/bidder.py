@@ -25,6 +25,7 @@ meet in one slot, and a requester that equivocates.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from blockedge_node.core import turns
@@ -108,8 +109,17 @@ def begin(event: RequestHeard, world: World) -> tuple[Bidder | None, tuple[Note,
 
 def _mine(made: tuple[Bid, ...], *, said: bool, world: World) -> tuple[tuple[MyBid, ...], Note]:
     """New bids as the machine keeps them, and their line of the story."""
+    mine = (
+        MyBid(bid=bid, digest=bid.digest(world.domain), unit=unit_id(bid.task, bid.shard), said=said)
+        for bid in made
+    )
+    return tuple(mine), bids_made(made)
+
+
+def bids_made(made: Sequence[Bid]) -> Note:
+    """The line of the story about new bids for one task, by gossip or on the chain: they differ in little."""
     first = made[0]
-    story = note(
+    return note(
         first.task,
         "bid.made",
         bids=len(made),
@@ -119,11 +129,6 @@ def _mine(made: tuple[Bid, ...], *, said: bool, world: World) -> tuple[tuple[MyB
         delay=first.delay,
         rep=first.rep,
     )
-    mine = (
-        MyBid(bid=bid, digest=bid.digest(world.domain), unit=unit_id(bid.task, bid.shard), said=said)
-        for bid in made
-    )
-    return tuple(mine), story
 
 
 def step(state: Bidder, event: Event, world: World) -> tuple[Bidder, tuple[Note, ...]]:

@@ -296,6 +296,16 @@ def why_not_offered(request: Request, bid: Bid, bidder: Standing, world: World) 
     return None
 
 
+def fair_share(request: Request, world: World) -> int:
+    """Most units of one task that a worker gets while others have offers."""
+    return ceil(request.shards / world.policy.spread)
+
+
+def has_spread(request: Request, workers: Collection[Address], world: World) -> bool:
+    """Whether these workers are enough for none of them to get more than its fair share of the task."""
+    return len(workers) * fair_share(request, world) >= request.shards
+
+
 def best_offer(
     request: Request,
     offers: Iterable[Offer],
@@ -306,10 +316,10 @@ def best_offer(
     """The highest score among offers that can still be awarded, or None.
 
     `taken`: how many units of this task each worker has, and the wei of deposits they need. `budget`: wei
-    that I may still promise. A worker gets at most ⌈shards/spread⌉ units while another has an offer: one
+    that I may still promise. A worker gets at most `fair_share` units while another has an offer: one
     node's failure must not be the whole task's.
     """
-    fair = ceil(request.shards / world.policy.spread)
+    fair = fair_share(request, world)
     usable = [offer for offer in offers if _usable(request, offer, taken, budget, world)]
     spread = [offer for offer in usable if taken.get(offer.bid.worker, (0, 0))[0] < fair]
     return max(spread or usable, key=lambda offer: rank_key(request, offer.bid), default=None)

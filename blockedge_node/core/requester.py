@@ -39,7 +39,14 @@ from blockedge_node.core.events import (
 )
 from blockedge_node.core.facts import note, volatile
 from blockedge_node.core.ids import ZERO_HASH, Address, Hash, TaskId, UnitId
-from blockedge_node.core.policy import Offer, award_until, best_offer, free_for, why_not_offered
+from blockedge_node.core.policy import (
+    Offer,
+    award_until,
+    best_offer,
+    free_for,
+    has_spread,
+    why_not_offered,
+)
 from blockedge_node.core.selection import rank_key, score
 from blockedge_node.core.shard import UNSIGNED, Placed, Shard, ShardOutcome
 from blockedge_node.core.task import Award, Request, unit_id
@@ -96,7 +103,13 @@ def step(state: Requester, event: Event, world: World) -> tuple[Requester, tuple
         case BidWindowClosed(task=state.task) if is_onchain(state.request):
             state = _each(state, lambda shard: shards.close_window(shard, event))
         case BidWindowClosed(task=state.task):
-            state = _each(state, lambda shard: shards.look_at_bids(shard, event, _best(state, shard), world))
+            heard = _enough_workers(state, world)
+            state = _each(
+                state,
+                lambda shard: shards.look_at_bids(
+                    shard, event, _best(state, shard) if heard else None, world
+                ),
+            )
         case JobCancelled(job=state.job):
             state = replace(state, cancelled=True)
         case HeadSeen():
@@ -200,6 +213,12 @@ def _best(state: Requester, shard: Shard, at: int = 0) -> int | None:
         o.bid for o in shard.offers if o.bid.worker not in (*shard.spent, *state.avoid) and o.bid.expiry >= at
     )
     return next((score(state.request, bid).total for bid in left), None)
+
+
+def _enough_workers(state: Requester, world: World) -> bool:
+    """Whether the task can be spread already: else its first bidder would get all of it, however good the next."""
+    offers = (offer for shard in state.shards for offer in shard.offers)
+    return has_spread(state.request, {offer.bid.worker for offer in offers}, world)
 
 
 def _place(state: Requester, promised: int, world: World, notes: list[Note]) -> Requester:

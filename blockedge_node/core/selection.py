@@ -25,9 +25,8 @@ COURT_SEATS = (
     10  # court kinds: D ≤ 10·SEAT and φ ≤ SEAT/10, so that a checker's ticket can answer for it (§6.3)
 )
 MAX_DELAY = 604_800  # a week
-MAX_AUCTIONS = (
-    64  # shards of an ONCHAIN request whose units are drawn (contracts/src/Types.sol: AUCTION_SHARDS)
-)
+# Shards of an ONCHAIN request whose units are drawn (contracts/src/Types.sol: AUCTION_SHARDS).
+MAX_AUCTIONS = 64
 
 
 class Reason(StrEnum):

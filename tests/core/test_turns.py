@@ -267,6 +267,25 @@ def test_bids_that_cannot_win_do_not_end_the_window() -> None:
     assert not story.machine.shards[0].chosen
 
 
+def test_a_task_of_several_shards_waits_for_as_many_workers_as_it_is_spread_over() -> None:
+    asked = request(shards=2)
+    task = asked.task(DOMAIN)
+    machine = requesters.begin(keccak256(b"job"), asked, task, (0, 1))
+    story = play(machine, ALICE, close_early=True, spread=2).gets(RequestPublished(task=task, at=0.0))
+
+    def looks() -> list[bool]:
+        for wait in [action for action in story.due if isinstance(action, AwaitBids)]:
+            story.gets(BidWindowClosed(task=task, shard=wait.shard, round=0, look=wait.look))
+        return [shard.chosen for shard in story.machine.shards]
+
+    for shard in (0, 1):
+        story.gets(bid_heard(bid(asked, BOB, shard=shard, price=CHEAP, deposit=20 * CHEAP)))
+    assert looks() == [False, False], "one worker would get both"
+    story.gets(bid_heard(bid(asked, CAROL, shard=1, price=2 * CHEAP, deposit=40 * CHEAP)))
+    assert looks() == [True, True]
+    assert [shard.placed.bid.worker for shard in story.machine.shards] == [BOB, CAROL]
+
+
 def test_a_request_with_a_bid_that_may_win_is_not_said_again() -> None:
     asking(close_early=False).gets(bid_of(CHEAP)).at(5).then_wants(AwaitBids)
     asking(close_early=False).at(5).then_wants(PublishRequest, AwaitBids)
