@@ -7,6 +7,10 @@ A bid must land in the blocks right after its announcement (docs/protocol.md §5
 block; what ends an auction is believed when it is confirmed, like the unit that comes of it. Until then the auction
 is shown, so that it never seems that there is neither.
 
+An announcement costs its sender little and may open tens of thousands of auctions that nobody ever closes. So those
+with more shards than any node works on are not opened here, and one whose bids ended SHOWN blocks ago is shown, and
+after HORIZON remembered, only for who has a part in it.
+
 The log alone is believed here: a bid that an endpoint keeps quiet about costs its listeners gas or a try, no money.
 """
 
@@ -19,6 +23,7 @@ from blockedge_node.chain.book import HORIZON, SHOWN
 from blockedge_node.chain.events import Announced, Awarded, BidPosted, Lapsed, Record
 from blockedge_node.core.auction import KEPT, AuctionView, PostedBid
 from blockedge_node.core.ids import UnitId
+from blockedge_node.core.job import MAX_SHARDS
 from blockedge_node.core.task import unit_id
 
 Auctions = Mapping[UnitId, AuctionView]
@@ -28,7 +33,7 @@ Ahead = Iterable[tuple[Record, int, int]]  # record, its block's number and time
 def fold(auctions: Auctions, record: Record, block: int, time: int) -> Auctions:
     """All auctions after one record. Total: what an honest log cannot say changes nothing."""
     match record:
-        case Announced():
+        case Announced() if record.request.shards <= MAX_SHARDS:
             return {**auctions, **{view.unit: view for view in _opened(record, block, time)}}
         case BidPosted(unit=unit) if unit in auctions:
             posted = PostedBid(
@@ -95,10 +100,11 @@ class AuctionBook:
         self._lapsed = {unit: at for unit, at in self._lapsed.items() if at <= block}
 
     def retire(self, head: int, keep: Collection[UnitId] = ()) -> None:
-        """Forget what no reorg can bring back: older versions, and lapsed auctions that nobody minds any more."""
+        """Forget what no reorg can bring back: older versions, and auctions that nobody here minds any more."""
         while len(self._versions) > 1 and self._versions[1][0] <= head - HORIZON:
             self._versions.pop(0)
-        gone = {unit for unit, at in self._lapsed.items() if at <= head - HORIZON and unit not in keep}
+        known = self._versions[-1][1].items()
+        gone = {unit for unit, view in known if self._over(view) <= head - HORIZON and unit not in keep}
         if gone:
             self._versions = [
                 (at, {unit: view for unit, view in auctions.items() if unit not in gone})
@@ -107,15 +113,19 @@ class AuctionBook:
             self._lapsed = {unit: at for unit, at in self._lapsed.items() if unit not in gone}
 
     def views(self, head: int, keep: Collection[UnitId] = (), ahead: Ahead = ()) -> tuple[AuctionView, ...]:
-        """Auctions that are open, lapsed within the last SHOWN blocks, or in `keep`. `ahead`: what blocks above the
-        confirmed `head` say, in order: of them only announcements and bids are taken.
+        """Auctions that take bids, did so or lapsed within the last SHOWN blocks, or are in `keep`. `ahead`: what
+        blocks above the confirmed `head` say, in order: of them only announcements and bids are taken.
         """
         shown: Auctions = {
             unit: view
             for unit, view in self._versions[-1][1].items()
-            if not view.lapsed or self._lapsed.get(unit, head) > head - SHOWN or unit in keep
+            if self._over(view) > head - SHOWN or unit in keep
         }
         for record, block, time in ahead:
             if isinstance(record, Announced | BidPosted):
                 shown = fold(shown, record, block, time)
         return tuple(shown.values())
+
+    def _over(self, view: AuctionView) -> int:
+        """The block after which only its own parties need to see it."""
+        return self._lapsed.get(view.unit, view.closes_at)

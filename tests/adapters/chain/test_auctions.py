@@ -7,6 +7,7 @@ from blockedge_node.chain.book import HORIZON, SHOWN
 from blockedge_node.chain.events import Announced, Awarded, BidPosted, Lapsed
 from blockedge_node.core.auction import KEPT, AuctionView, terms_won
 from blockedge_node.core.ids import ZERO_ADDRESS
+from blockedge_node.core.job import MAX_SHARDS
 from tests.core.auctions import announced, auction
 from tests.core.builders import ALICE, BOB, CAROL, DEV, DOMAIN, START
 
@@ -85,4 +86,22 @@ def test_a_lapsed_auction_is_shown_for_a_while_or_as_long_as_it_is_minded() -> N
     assert book.get(UNIT) is not None
     book.retire(7 + HORIZON)
     assert book.get(UNIT) is None
-    assert book.get(OTHER) is not None, "nobody has closed that one"
+
+
+def test_an_auction_that_nobody_closes_is_minded_by_its_parties_alone() -> None:
+    book = AuctionBook()
+    book.apply(OPENED, 5, START)
+    assert set(shown(book, 5 + SHOWN)) == {UNIT, OTHER}
+    assert set(shown(book, 6 + SHOWN, keep={OTHER})) == {OTHER}
+    book.retire(6 + HORIZON, {OTHER})
+    assert (book.get(UNIT), book.get(OTHER) is None) == (None, False)
+    book.apply(Lapsed(OTHER, ZERO_ADDRESS, 0), 7 + HORIZON, START)
+    assert shown(book, 7 + HORIZON)[OTHER].lapsed
+
+
+def test_an_announcement_of_more_shards_than_anybody_works_on_opens_nothing() -> None:
+    book = AuctionBook()
+    for shards in (MAX_SHARDS + 1, 65_535):
+        vast = announced(shards=shards)
+        book.apply(Announced(vast.task(DOMAIN), ALICE, vast, 6, ()), 5, START)
+    assert shown(book) == {}
