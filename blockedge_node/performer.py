@@ -274,9 +274,7 @@ class Performer:
         except (PeerError, Transient) as error:  # of our own store: trying again would not bring it back
             tries.fail(error)
             return BundleSpoilt(bundle=action.bundle, reason=str(error))
-        nonce = (
-            int.from_bytes(self.chance.secret()[:6], "big") << 8
-        )  # room for the nonces of further attempts
+        nonce = int.from_bytes(self.chance.secret()[:6], "big") << 8  # room for those of further attempts
         return BundlePacked(bundle=action.bundle, program=program, input=listed, nonce=nonce)
 
     # ── content ──────────────────────────────────────────────────────────────────────────────────────────

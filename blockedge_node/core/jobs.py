@@ -149,7 +149,9 @@ def request_of(job: Job, attempt: int, world: World) -> Request:
 
 def _attempt(job: Job, number: int, shards: Sequence[int], world: World) -> Attempt:
     request = request_of(job, number, world)
-    if len(shards) < job.shards:  # an announcement opens every shard: what is missing of some is found by gossip
+    if (
+        len(shards) < job.shards
+    ):  # an announcement opens every shard: what is missing of some is found by gossip
         request = replace(request, mode=request.mode & ~Mode.ONCHAIN)
     return Attempt(request=request, task=request.task(world.domain), shards=tuple(shards))
 

@@ -111,8 +111,9 @@ def negotiate(runs: int = NEGOTIATIONS, *, close_early: bool) -> dict[str, Any]:
     }
 
 
-def _negotiation(api: Client) -> float:
-    search = Search(challenge=secrets.token_bytes(32), target=0, range_size=NONCES)
+def hand_in_search(api: Client, challenge: bytes) -> str:
+    """A job to negotiate about: one shard of NONCES, over at once. Its id."""
+    search = Search(challenge=challenge, target=0, range_size=NONCES)
     job = api.post(
         "/api/v1/jobs",
         {
@@ -125,10 +126,15 @@ def _negotiation(api: Client) -> float:
             "merge": "first",
         },
     )
+    return str(job["id"])
+
+
+def _negotiation(api: Client) -> float:
+    job = hand_in_search(api, secrets.token_bytes(32))
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         time.sleep(LOOK_EVERY)
-        seen = api.get(f"/api/v1/jobs/{job['id']}")
+        seen = api.get(f"/api/v1/jobs/{job}")
         units = [unit for task in seen["tasks"] for unit in task["units"]]
         if seen["state"] != "running" and units and units[0]["negotiation"] is not None:
             return float(units[0]["negotiation"])

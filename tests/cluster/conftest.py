@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import pytest
@@ -113,11 +115,17 @@ def network(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     directory = tmp_path_factory.mktemp("net") / "dev"
     policy = {"bid_window": 1.5, "close_early": False, **getattr(request.module, "POLICY", {})}
     policies = {i: {**PRICES[i], **policy} for i in range(1, NODES + 1)}
-    devnet = cluster.create(directory, NODES, block_time=1.0, policies=policies)
+    with started(cluster.create(directory, NODES, block_time=1.0, policies=policies)) as network:
+        yield network
+
+
+@contextmanager
+def started(devnet: Devnet, plays: Mapping[int, Sequence[str]] = MappingProxyType({})) -> Iterator[Cluster]:
+    """Its chain runs already; now its daemons, until the end. `plays`: the cheats among them, by number."""
     try:
-        for i in range(1, NODES + 1):
-            devnet = devnet.start_node(i)
+        for i in range(1, len(devnet.nodes) + 1):
+            devnet = devnet.start_node(i, plays=plays.get(i, ()))
         await_ready(devnet)
-        yield Cluster(directory)
+        yield Cluster(devnet.directory)
     finally:
-        Devnet.load(directory).stop()
+        Devnet.load(devnet.directory).stop()

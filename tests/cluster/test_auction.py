@@ -10,9 +10,8 @@ import pytest
 from blockedge_node.core.ids import Address
 from blockedge_node.core.task import Mode
 from blockedge_node.devnet import cluster, ledger
-from blockedge_node.devnet.cluster import Devnet
-from blockedge_node.devnet.commands import PRICES, await_ready
-from tests.cluster.conftest import Cluster, until
+from blockedge_node.devnet.commands import PRICES
+from tests.cluster.conftest import Cluster, started, until
 
 REQUESTER, NODES = 1, 3
 
@@ -24,18 +23,11 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     devnet = cluster.create(
         directory, NODES, block_time=1.0, policies={i: dict(PRICES[i]) for i in range(1, NODES + 1)}
     )
-    for node in devnet.nodes[
-        1:
-    ]:  # bidders that wait for a confirmation, and yet must be in the very next block
+    for node in devnet.nodes[1:]:  # bidders wait for a confirmation, and yet must be in the very next block
         text = (node.data_dir / "node.toml").read_text()
         (node.data_dir / "node.toml").write_text(text.replace("confirmations = 0", "confirmations = 1"))
-    try:
-        for i in range(1, NODES + 1):
-            devnet = devnet.start_node(i)
-        await_ready(devnet)
-        yield Cluster(directory)
-    finally:
-        Devnet.load(directory).stop()
+    with started(devnet) as network:
+        yield network
 
 
 def test_the_contract_gives_a_job_to_the_best_bid_of_the_next_block(few: Cluster) -> None:

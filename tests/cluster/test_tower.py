@@ -10,8 +10,7 @@ import pytest
 from blockedge_node.core.unit import Phase
 from blockedge_node.devnet import cluster, ledger
 from blockedge_node.devnet.cluster import Devnet
-from blockedge_node.devnet.commands import await_ready
-from tests.cluster.conftest import Cluster, until
+from tests.cluster.conftest import Cluster, started, until
 
 REQUESTER, WORKER, TOWER, NODES = 1, 2, 3, 4
 
@@ -23,15 +22,10 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     idle = {"max_units": 0}
     policies = {i: {"bid_window": 1.5, **({} if i == WORKER else idle)} for i in range(1, NODES + 1)}
     devnet = cluster.create(directory, NODES, block_time=1.0, policies=policies)
-    try:
-        _watch(devnet, WORKER, towers=[devnet.node(TOWER).address])
-        _watch(devnet, TOWER, clients=[devnet.node(WORKER).address])
-        for i in range(1, NODES + 1):
-            devnet = devnet.start_node(i, plays=["withhold"] if i == WORKER else [])
-        await_ready(devnet)
-        yield Cluster(directory)
-    finally:
-        Devnet.load(directory).stop()
+    _watch(devnet, WORKER, towers=[devnet.node(TOWER).address])
+    _watch(devnet, TOWER, clients=[devnet.node(WORKER).address])
+    with started(devnet, plays={WORKER: ["withhold"]}) as network:
+        yield network
 
 
 def _watch(devnet: Devnet, which: int, **lines: list[str]) -> None:

@@ -6,15 +6,18 @@ Block n has the time START + n − 1: what block 1 announces takes bids in block
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
+from blockedge_node.core import node as core
+from blockedge_node.core.actions import Note
 from blockedge_node.core.auction import AuctionView, PostedBid, terms_won
 from blockedge_node.core.commitment import DrawSecrets
-from blockedge_node.core.events import HeadSeen
+from blockedge_node.core.events import Event, HeadSeen
 from blockedge_node.core.ids import Address
+from blockedge_node.core.node import Node
 from blockedge_node.core.task import Kind, Mode, Request, unit_id
-from blockedge_node.core.unit import Phase, UnitView
-from tests.core.builders import BOB, DEV, DOMAIN, ETHER, START, head, request, words
+from blockedge_node.core.unit import Account, Phase, Standing, UnitView
+from tests.core.builders import BOB, DEV, DOMAIN, ETHER, START, head, request, words, world
 
 PRICE = ETHER // 10_000
 ANNOUNCED = 1  # the block of START
@@ -72,3 +75,28 @@ def closed(view: AuctionView, at: int, phase: Phase = Phase.ASSIGNED) -> UnitVie
         data=words(at.to_bytes(32, "big")),
         start_at=at,
     )
+
+
+class Party:
+    """A whole node, event by event."""
+
+    def __init__(self, me: Address, **policy: Any) -> None:
+        self.me, self.policy = me, policy
+        self.node, self.here = Node(), world(me, **policy)
+        self.notes: list[Note] = []
+
+    def sees(self, at: int, *events: Event, free: int | None = None) -> Self:
+        self.here = world(self.me, at, **self.policy)
+        if free is not None:
+            self.here = replace(self.here, standing=Standing(account=Account(free=free)))
+        for event in events:
+            stepped = core.step(self.node, event, self.here)
+            self.node = stepped.node
+            self.notes += stepped.notes
+        return self
+
+    def wants(self, kind: type) -> list[Any]:
+        return [action for action in core.due(self.node, self.here) if isinstance(action, kind)]
+
+    def codes(self) -> list[str]:
+        return [note.code for note in self.notes]

@@ -6,53 +6,34 @@ from dataclasses import replace
 from typing import Any
 
 from blockedge_node.core import node as core
-from blockedge_node.core.actions import Announce, AwaitBids, CloseAuction, Note, PublishRequest, SendAward
+from blockedge_node.core.actions import Announce, AwaitBids, CloseAuction, PublishRequest, SendAward
 from blockedge_node.core.events import (
     BidWindowClosed,
-    Event,
     JobCancelled,
     JobSubmitted,
     RequestPublished,
     ResultHeard,
 )
 from blockedge_node.core.jobs import JobRun
-from blockedge_node.core.node import Node, Requester
+from blockedge_node.core.node import Requester
 from blockedge_node.core.task import Mode
-from blockedge_node.core.unit import Account, Phase, Standing
-from tests.core.auctions import auction, closed, posted, seen
-from tests.core.builders import ALICE, BOB, CAROL, RESULT, START, bid, bid_heard, ended, job, world
+from blockedge_node.core.unit import Phase
+from tests.core.auctions import Party, auction, closed, posted, seen
+from tests.core.builders import ALICE, BOB, CAROL, RESULT, START, bid, bid_heard, ended, job
 
 JOB = job(2, mode=Mode.ONCHAIN)
 
 
-class Alice:
+class Alice(Party):
     """Her node with a job of two shards, event by event."""
 
     def __init__(self, **policy: Any) -> None:
-        self.policy = policy
-        self.node, self.here = Node(), world(ALICE, **policy)
-        self.notes: list[Note] = []
+        super().__init__(ALICE, **policy)
         self.sees(START, JobSubmitted(job=JOB))
-
-    def sees(self, at: int, *events: Event, free: int | None = None) -> Alice:
-        self.here = world(ALICE, at, **self.policy)
-        if free is not None:
-            self.here = replace(self.here, standing=Standing(account=Account(free=free)))
-        for event in events:
-            stepped = core.step(self.node, event, self.here)
-            self.node = stepped.node
-            self.notes += stepped.notes
-        return self
 
     def announces(self) -> Alice:
         windows = (BidWindowClosed(task=self.asked.task, shard=i, round=0) for i in (0, 1))
         return self.sees(START, RequestPublished(task=self.asked.task, at=0.0), *windows)
-
-    def wants(self, kind: type) -> list[Any]:
-        return [action for action in core.due(self.node, self.here) if isinstance(action, kind)]
-
-    def codes(self) -> list[str]:
-        return [note.code for note in self.notes]
 
     @property
     def asked(self) -> Requester:

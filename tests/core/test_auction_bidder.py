@@ -11,16 +11,14 @@ from hypothesis import strategies as st
 
 from blockedge_node.core import auction_bidder as bidders
 from blockedge_node.core import node as core
-from blockedge_node.core.actions import CloseAuction, CommitResult, FetchInput, Note, PostBid, Solve, TimeOut
+from blockedge_node.core.actions import CloseAuction, CommitResult, FetchInput, PostBid, Solve, TimeOut
 from blockedge_node.core.auction import AuctionView, bid_of, outranks
 from blockedge_node.core.auction_bidder import AuctionBidder
 from blockedge_node.core.events import Event, InputFetched, InputRefused
 from blockedge_node.core.ids import Digest
-from blockedge_node.core.node import Node
 from blockedge_node.core.selection import rank_key
-from blockedge_node.core.unit import Account, Standing
 from blockedge_node.core.world import World
-from tests.core.auctions import PRICE, announced, auction, closed, posted, seen
+from tests.core.auctions import PRICE, Party, announced, auction, closed, posted, seen
 from tests.core.builders import BOB, CAROL, DEV, START, request_heard, solved, world
 from tests.core.builders import award_heard as any_award
 from tests.core.builders import bid as any_bid
@@ -30,30 +28,11 @@ OPEN = auction(ASKED)
 HERE = InputFetched(unit=OPEN.unit, award=Digest(OPEN.unit))
 
 
-class Bob:
+class Bob(Party):
     """Bob's node, event by event."""
 
     def __init__(self, **policy: Any) -> None:
-        self.policy = policy
-        self.node = Node()
-        self.here = world(BOB, **policy)
-        self.notes: list[Note] = []
-
-    def sees(self, at: int, *events: Event, free: int | None = None) -> Bob:
-        self.here = world(BOB, at, **self.policy)
-        if free is not None:
-            self.here = replace(self.here, standing=Standing(account=Account(free=free)))
-        for event in events:
-            stepped = core.step(self.node, event, self.here)
-            self.node = stepped.node
-            self.notes += stepped.notes
-        return self
-
-    def wants(self, kind: type) -> list[Any]:
-        return [action for action in core.due(self.node, self.here) if isinstance(action, kind)]
-
-    def codes(self) -> list[str]:
-        return [note.code for note in self.notes]
+        super().__init__(BOB, **policy)
 
     @property
     def world(self) -> World:

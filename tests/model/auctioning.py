@@ -14,9 +14,8 @@ from blockedge_node.core.reputation import protocol_fee, score
 from blockedge_node.core.selection import rank_key
 from blockedge_node.core.selection import score as score_of
 from blockedge_node.core.task import Bid, Mode, Request, unit_id
-from blockedge_node.core.unit import Terms
 from tests.model.objections import require
-from tests.model.registering import flaws_of_request, register, rules_of_bid
+from tests.model.registering import flaws_of_request, register, rules_of_bid, terms_of
 from tests.model.world import Lot, World
 
 CHECKED_SHARDS = 64  # of an announced Request that is spot-checked, at most
@@ -113,26 +112,8 @@ def close_auction(
         world.emit("Lapsed", unit=unit, worker=worker, deposit=deposit)
         return
     world.emit("Requested", task=task)
-    register(world, sold(world, request, best, announced), world.now)
-
-
-def sold(world: World, request: Request, bid: Bid, draw_commits: Sequence[Hash]) -> Terms:
-    """The terms of a unit that this bid has won."""
-    return Terms(
-        task=bid.task,
-        shard=bid.shard,
-        kind=request.kind,
-        mode=request.mode,
-        spot_bps=request.spot_bps,
-        requester=request.requester,
-        worker=bid.worker,
-        price=bid.price,
-        deposit=bid.deposit,
-        check_fee=request.check_fee,
-        delay=bid.delay,
-        vwin=world.params.vwin(request.fuel),
-        draw_commit=draw_commits[bid.shard] if draw_commits else ZERO_HASH,
-    )
+    draw_commit = announced[best.shard] if announced else ZERO_HASH
+    register(world, terms_of(world, request, best, draw_commit), world.now)
 
 
 def unlock(world: World, who: Address, amount: int) -> None:

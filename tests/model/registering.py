@@ -197,12 +197,11 @@ def _rules_of_parties(world: World, sender: Address, request: Request, item: Awa
 # ── what state and time say ──────────────────────────────────────────────────────────────────────────────
 
 
-def _agreed(world: World, sender: Address, request: Request, item: AwardItem) -> tuple[Terms, int]:
-    """The terms of the unit, and when its worker starts: 0 without its Ack."""
-    award, bid = item.award, item.bids[0]
-    terms = Terms(
-        task=award.task,
-        shard=award.shard,
+def terms_of(world: World, request: Request, bid: Bid, draw_commit: Hash) -> Terms:
+    """The terms of a unit that this bid has won, by an Award or in an auction."""
+    return Terms(
+        task=bid.task,
+        shard=bid.shard,
         kind=request.kind,
         mode=request.mode,
         spot_bps=request.spot_bps,
@@ -213,8 +212,14 @@ def _agreed(world: World, sender: Address, request: Request, item: AwardItem) ->
         check_fee=request.check_fee,
         delay=bid.delay,
         vwin=world.params.vwin(request.fuel),
-        draw_commit=award.draw_commit,
+        draw_commit=draw_commit,
     )
+
+
+def _agreed(world: World, sender: Address, request: Request, item: AwardItem) -> tuple[Terms, int]:
+    """The terms of the unit, and when its worker starts: 0 without its Ack."""
+    award, bid = item.award, item.bids[0]
+    terms = terms_of(world, request, bid, award.draw_commit)
     if sender == bid.worker:
         return terms, award.not_before  # it acknowledges by sending
     without_ack = sender == request.requester and item.ack_sig == UNSIGNED

@@ -28,11 +28,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from blockedge_node.cli.client import Client
 from blockedge_node.errors import BlockEdgeError
-from blockedge_node.executor.pow import FUEL_PER_NONCE, Search
 from blockedge_node.experiments.figures.numbers import percentile
 from blockedge_node.experiments.figures.plots import COLOURS
 from blockedge_node.experiments.figures.record import Condition, Table, at_least, at_most
-from blockedge_node.experiments.load import devnet, runnable
+from blockedge_node.experiments.load import devnet, hand_in_search, runnable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +50,6 @@ TIMES_FASTER: Final = 10.0  # than the paper
 EARLY: Final = "closing early"  # what the names of such variants end with
 EARLY_MEDIAN: Final = 150.0  # ms, then …
 EARLY_TIMES_FASTER: Final = 40.0
-NONCES: Final = 1_000
 LOOK_EVERY: Final = 0.1  # seconds, from when most negotiations are over: a look costs the requester some ms
 PATIENCE: Final = 60.0
 
@@ -126,29 +124,17 @@ def _negotiate(api: Client, chance: Random, least: float) -> float:
 
     A new input each time: fetching it is part of what a worker does before its Ack.
     """
-    search = Search(challenge=chance.randbytes(32), target=0, range_size=NONCES)
-    job = api.post(
-        "/api/v1/jobs",
-        {
-            "kind": "pow",
-            "inputs": [api.upload(search.encode())],
-            "shards": 1,
-            "fuel": NONCES * FUEL_PER_NONCE,
-            "max_price": str(10**14),
-            "max_delay": 60,
-            "merge": "first",
-        },
-    )
+    job = hand_in_search(api, chance.randbytes(32))
     deadline = time.monotonic() + PATIENCE
     wait = least + LOOK_EVERY
     while time.monotonic() < deadline:
         time.sleep(wait)
-        seen = api.get(f"/api/v1/jobs/{job['id']}")
+        seen = api.get(f"/api/v1/jobs/{job}")
         units = [unit for task in seen["tasks"] for unit in task["units"]]
         if units and units[0]["negotiation"] is not None:
             return 1e3 * float(units[0]["negotiation"])
         wait = LOOK_EVERY
-    raise BlockEdgeError(f"job {job['id']} was not acknowledged within {PATIENCE:g} s")
+    raise BlockEdgeError(f"job {job} was not acknowledged within {PATIENCE:g} s")
 
 
 # ── what it says ─────────────────────────────────────────────────────────────────────────────────────────

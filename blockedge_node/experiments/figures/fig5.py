@@ -52,10 +52,9 @@ PATIENCE: Final = 120.0  # seconds beyond the local scan in which all others mus
 LOOK_EVERY: Final = 0.25
 POLICY: Final[Mapping[str, object]] = {
     "verify_bps": 0,  # no detectors sample meanwhile
-    "spread": 64,  # one shard a winner, …
-    "gossip_hop": 1e-4,  # … so nobody waits for its turn until a cheaper one takes all shards, and …
-    "close_early": False,  # … nobody is too late
-    "bid_window": 0.3,
+    "spread": 64,  # one shard a winner, for which all must be heard
+    "close_early": False,
+    "bid_window": 0.8,  # eight daemons on two cores look at 49 bids each
     "delay_floor": 55,  # covers half of T₁ on any share; above 60 s an award would wait for a block
     "max_units": 64,
 }

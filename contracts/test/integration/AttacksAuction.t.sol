@@ -218,13 +218,4 @@ contract AttacksAuctionTest is AuctionFixture {
         assertLe(post[1], post[0] + 1000, "postBid");
         assertLe(close[1], close[0] + 1000, "closeAuction");
     }
-
-    function _gasOf(address sender, bytes memory call) private returns (uint256 used) {
-        vm.cool(address(edge));
-        vm.prank(sender);
-        uint256 before = gasleft();
-        (bool done,) = address(edge).call(call);
-        used = before - gasleft();
-        assertTrue(done, "passes");
-    }
 }

@@ -98,15 +98,6 @@ contract AttacksReportsTest is Fixture {
         assertLe(settle[1], settle[0] + 1000, "settle");
     }
 
-    function _gasOf(address sender, bytes memory call) private returns (uint256 used) {
-        vm.cool(address(edge));
-        vm.prank(sender);
-        uint256 before = gasleft();
-        (bool done,) = address(edge).call(call);
-        used = before - gasleft();
-        assertTrue(done, "passes");
-    }
-
     /// @dev Copied in stage I, a hash opens for its author only; copied in stage II, evidence comes too late.
     function test_attack_reportCopiedFromTheMempoolIsWorthless() public {
         Job memory job = _cheat();

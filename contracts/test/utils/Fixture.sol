@@ -487,4 +487,14 @@ abstract contract Fixture is Asserts {
     function _of(Actor memory actor) internal view returns (uint256) {
         return _free(actor) + _locked(actor);
     }
+
+    /// @notice Of a call that succeeds, with all slots of the contract cold.
+    function _gasOf(address sender, bytes memory call) internal returns (uint256 used) {
+        vm.cool(address(edge));
+        vm.prank(sender);
+        uint256 before = gasleft();
+        (bool done,) = address(edge).call(call);
+        used = before - gasleft();
+        assertTrue(done, "passes");
+    }
 }
